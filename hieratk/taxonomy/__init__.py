@@ -1,0 +1,1 @@
+"""The core: a class tree as a document, as a value, and as tables."""
