@@ -1,0 +1,146 @@
+"""`hieratk plugins`: what is installed, what it wants, whether it keeps the contract."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from hieratk.plugins import Plugin
+    from hieratk.protocols import Kind
+    from hieratk.testing import Check
+
+plugins_app = typer.Typer(
+    help="Models, backbones and data sets that are installed.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+_NAME = typer.Argument(help="Name of a plugin, as `hieratk plugins list` shows it.")
+_KIND = typer.Option("--kind", help="model, backbone or dataset, where a name is used for several.")
+
+
+@plugins_app.command(name="list")
+def list_(kind: Annotated[str | None, _KIND] = None) -> None:
+    """The plugins that are installed, read from their metadata: nothing is imported.
+
+    Example: hieratk plugins list --kind backbone
+    """
+    from hieratk.plugins import available, missing_module
+
+    rows = [("KIND", "NAME", "DISTRIBUTION", "FACTORY", "")]
+    for each in _kinds(kind):
+        for plugin in available(each).values():
+            remark = f"clashes with {', '.join(plugin.rivals)}" if plugin.rivals else ""
+            absent = missing_module(plugin)
+            remark = remark or (f"broken: no module {absent}" if absent else "")
+            rows.append((each, plugin.name, f"{plugin.distribution} {plugin.version}", plugin.value, remark))
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    for row in rows:
+        padded = (text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True))
+        typer.echo("  ".join(padded).rstrip())
+
+
+@plugins_app.command()
+def show(name: Annotated[str, _NAME], kind: Annotated[str | None, _KIND] = None) -> None:
+    """What a plugin is, where it comes from and which options it takes.
+
+    Example: hieratk plugins show unet
+    """
+    import inspect
+
+    from hieratk.plugins import load, options_of
+
+    for position, plugin in enumerate(_find(name, kind)):
+        factory = load(plugin.kind, plugin.name)
+        typer.echo(("\n" if position else "") + f"{plugin.kind} {plugin.name}")
+        typer.echo(f"from {plugin.distribution} {plugin.version}, {plugin.value}")
+        options = options_of(factory)
+        for option in options:
+            default = "must be given" if option.required else f"default {option.default!r}"
+            typer.echo(f"  {option.name}: {option.annotation or 'anything'} ({default})")
+        if not options:
+            typer.echo("  no options")
+        typer.echo("\n" + (inspect.getdoc(factory) or "It says nothing about itself."))
+
+
+@plugins_app.command()
+def check(
+    name: Annotated[str, _NAME],
+    kind: Annotated[str | None, _KIND] = None,
+    bands: Annotated[
+        list[int] | None, typer.Option(help="Band counts to try; 1, 4 and 10 where none is given.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="OPTION=VALUE", help="An option of the plugin, as JSON or text."),
+    ] = None,
+) -> None:
+    """Run the contract checks on a plugin: shapes, odd sizes, gradients, determinism and more. Exit 1 if one fails.
+
+    Example: hieratk plugins check timm --set model=resnet18 --bands 4
+    """
+    failed = False
+    for plugin in _find(name, kind):
+        typer.echo(f"{plugin}")
+        checks = _checks(plugin, _parse(settings or []), tuple(bands or ()))
+        for each in checks:
+            typer.echo(f"  {each}")
+        failures = sum(not each.passed for each in checks)
+        typer.echo(f"{len(checks)} checks, {failures} failed")
+        failed |= failures > 0
+    if failed:
+        raise typer.Exit(1)
+
+
+def _checks(plugin: Plugin, options: dict[str, Any], bands: tuple[int, ...]) -> list[Check]:
+    from hieratk.errors import PluginError
+    from hieratk.plugins import check_options, load
+    from hieratk.testing import BANDS, Check, check_backbone, check_dataset, check_model
+
+    try:
+        factory = load(plugin.kind, plugin.name)
+    except PluginError as error:
+        return [Check("loads", False, str(error))]
+    options = check_options(factory, options, plugin=f"{plugin.kind} '{plugin.name}'")
+    if plugin.kind == "dataset":
+        return check_dataset(factory, options=options)
+    run = check_model if plugin.kind == "model" else check_backbone
+    return run(factory, options=options, bands=bands or BANDS)
+
+
+def _find(name: str, kind: str | None) -> list[Plugin]:
+    from hieratk.plugins import available, find
+
+    kinds = _kinds(kind)
+    found = [plugins[name] for each in kinds if name in (plugins := available(each))]
+    return found or [find(kinds, name)]
+
+
+def _kinds(kind: str | None) -> list[Kind]:
+    from hieratk.errors import PluginError
+    from hieratk.protocols import GROUPS
+
+    kinds = [each for each in GROUPS if kind in (None, each)]
+    if not kinds:
+        raise PluginError(f"--kind {kind}: there are {', '.join(GROUPS)}")
+    return kinds
+
+
+def _parse(settings: list[str]) -> dict[str, Any]:
+    import json
+
+    from hieratk.errors import PluginError
+
+    options: dict[str, Any] = {}
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not key or not equals:
+            raise PluginError(f"--set {setting!r}: write option=value, for instance --set depth=3")
+        try:
+            options[key] = json.loads(text)
+        except json.JSONDecodeError:
+            options[key] = text
+    return options

@@ -1,0 +1,1 @@
+"""Scenes, splits, surveys, chips and augmentation: from rasters on disk to batches of tensors."""

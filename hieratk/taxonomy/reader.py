@@ -1,0 +1,153 @@
+"""A document to a taxonomy, or everything that is wrong with it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePath
+from typing import Any
+
+from hieratk.diagnostics import Findings, Problem, Source
+from hieratk.documents import compose, read_source
+from hieratk.taxonomy import (
+    attribute_rules,
+    color_rules,
+    identity_rules,
+    kind_rules,
+    name_rules,
+    pixel_rules,
+    provenance_rules,
+    reference_rules,
+    tree_rules,
+)
+from hieratk.taxonomy.attribute_rules import attribute_value
+from hieratk.taxonomy.draft import Details, Draft, Entry
+from hieratk.taxonomy.pixel_rules import Claims
+from hieratk.taxonomy.references import References
+from hieratk.taxonomy.rulebook import heads
+from hieratk.taxonomy.shape_rules import check_shape
+from hieratk.taxonomy.suppression import Suppressions
+from hieratk.taxonomy.tree import Deprecated, Encoding, Node, Special, Taxonomy
+
+
+def read(source: Source) -> tuple[Taxonomy | None, list[Problem]]:
+    """The taxonomy of a text, and what the rules say about it, in the order of the text.
+
+    The taxonomy is there where no finding is an error. Rules run in stages, each on what the earlier ones left whole,
+    so that one typing mistake gives one message: text, shape, tree, references, and last the suppression comments.
+    """
+    value, problems = compose(source)
+    suppressions = Suppressions(source)
+    problems = [problem for problem in problems if not suppressions(problem.code, problem.span.start)]
+    findings = Findings(source, heads(), suppressed=suppressions)
+    broken = any(problem.severity == "error" for problem in problems)
+    draft = check_shape(value, findings) if value is not None else None
+    encodings: list[Claims] = []
+    if draft is not None:
+        references = References(draft, findings)
+        tree_rules.check(draft, findings, references)
+        if draft.entries:
+            encodings = pixel_rules.check(draft, findings, references)
+            reference_rules.check(draft, findings, references)
+            identity_rules.check(draft, findings)
+            color_rules.check(draft, findings)
+            name_rules.check(draft, findings, references)
+            attribute_rules.check(draft, findings)
+            kind_rules.check(draft, findings, references)
+        provenance_rules.check(draft, findings)
+    if value is not None:
+        suppressions.check(findings)
+    taxonomy = None if draft is None or broken or findings.errors else _build(draft, encodings, source)
+    problems += findings.problems()
+    return taxonomy, sorted(problems, key=lambda problem: (problem.span.start, problem.span.end, problem.code))
+
+
+def read_file(path: str | os.PathLike[str]) -> tuple[Taxonomy | None, list[Problem]]:
+    """`read` for a file. Raises TaxonomyError for one that cannot be read at all: missing, a folder, no permission."""
+    source, problems = read_source(path)
+    return (None, problems) if problems else read(source)
+
+
+def _build(draft: Draft, encodings: list[Claims], source: Source) -> Taxonomy:
+    """The taxonomy of a draft without errors."""
+    head = draft.head
+    depth = max(entry.level for entry in draft) + 1
+    codes = head.get("codes")
+    optional: dict[str, Any] = {
+        key: value
+        for key in ("version", "title", "description", "lang", "license")
+        if (value := head.get(key)) is not None
+    }
+    return Taxonomy(
+        id=head.get("id") or _stem(source.name),
+        nodes=tuple(_node(draft, entry) for entry in draft),
+        level_names=tuple(level.text for level in draft.levels) or tuple(f"level{i + 1}" for i in range(depth)),
+        special=tuple(_special(entry.id, entry.details) for entry in draft.special),
+        encodings={claims.name: _encoding(claims) for claims in encodings},
+        source=tuple(head.get("source") or ()),
+        codes=dict(codes.typed) if codes is not None else {},
+        attributes={name: dict(details.typed) for name, details in draft.attributes.items()},
+        meta=head.get("meta") or {},
+        **optional,
+    )
+
+
+def _stem(name: str) -> str:
+    stem = PurePath(name).name.partition(".")[0]
+    return stem if stem and not stem.startswith("<") else "tree"
+
+
+def _node(draft: Draft, entry: Entry) -> Node:
+    parent = draft.parent(entry)
+    typed = entry.details.typed if entry.details is not None else {}
+    old = typed.get("deprecated")
+    attrs = {
+        name: attribute_value(draft.attributes[name].get("type"), value.text)
+        for name, (_, value) in (typed.get("attrs") or {}).items()
+    }
+    return Node(
+        id=entry.id,
+        level=entry.level,
+        parent=parent.id if parent is not None else None,
+        children=tuple(draft.entries[child].id for child in entry.children),
+        name=entry.name,
+        code=typed.get("code"),
+        kind=typed.get("kind", "class"),
+        color=typed.get("color"),
+        parts=typed.get("parts", {}),
+        labels=typed.get("labels", {}),
+        synonyms=typed.get("synonyms", ()),
+        definition=typed.get("definition"),
+        also=typed.get("also", ()),
+        regions=typed.get("regions", ()),
+        attrs=attrs,
+        since=typed.get("since"),
+        deprecated=None if old is None else Deprecated(old.get("since"), old.get("use") or (), old.get("note")),
+        source=typed.get("source"),
+        note=typed.get("note"),
+        meta=typed.get("meta", {}),
+    )
+
+
+def _special(id_: str, details: Details) -> Special:
+    typed = details.typed
+    return Special(
+        id=id_,
+        role=typed["role"],
+        name=typed.get("name") or id_.replace("_", " "),
+        labels=typed.get("labels", {}),
+        color=typed.get("color"),
+        note=typed.get("note"),
+        meta=typed.get("meta", {}),
+    )
+
+
+def _encoding(claims: Claims) -> Encoding:
+    details = claims.source.details if claims.source is not None else None
+    return Encoding(
+        name=claims.name,
+        dtype=claims.dtype,  # type: ignore[arg-type]  # one of spec.DTYPES by rule S006
+        values=tuple((pixels.low, pixels.high, owner) for pixels, owner in claims.values),
+        level=claims.level,
+        nodata=claims.nodata,
+        about=details.get("about") if details is not None else None,
+    )
