@@ -272,6 +272,8 @@ def _override(content: dict[str, Any], override: str) -> None:
     at = content
     for parent in parents:
         inner = at.get(parent, {})
+        if parent not in at and at is content and parent in ("model", "loss"):
+            inner = Run.model_fields[parent].default.name
         at[parent] = inner = {"name": inner} if isinstance(inner, str) else inner
         if not isinstance(inner, dict):
             raise ConfigError(f"--set {override!r}: `{parent}` is a list; give the whole list, or edit the run file")

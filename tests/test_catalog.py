@@ -75,7 +75,7 @@ def test_an_unknown_name_gets_a_suggestion_and_the_places(project: Path, monkeyp
         f" Searched: taxonomies, {project / 'shared'}, {catalog.shipped()}."
         " `hieratk taxonomy list` shows every name; a file is given by its path."
     )
-    with pytest.raises(TaxonomyError, match=r"^no taxonomy `qqqqqqqq` Searched: "):
+    with pytest.raises(TaxonomyError, match=r"^no taxonomy `qqqqqqqq`\. Searched: "):
         catalog.load("qqqqqqqq")
 
 

@@ -42,9 +42,8 @@ def test_all_turns_occur_equally_often(options, expected):
     image = torch.arange(9.0).reshape(1, 1, 3, 3)
     counts = dict.fromkeys([a.tobytes() for a in map(np.ascontiguousarray, turned(image[0].numpy()))], 0)
     for seed in range(8):
-        moved, _ = augment(
-            image.repeat(100, 1, 1, 1), torch.zeros(100, 3, 3, dtype=torch.int32), seed=seed, options=options
-        )
+        rows = torch.zeros(100, 3, 3, dtype=torch.int32)
+        moved, _ = augment(image.repeat(100, 1, 1, 1), rows, seed=seed, options=options)
         for one in moved:
             counts[one.numpy().tobytes()] += 1
     present = [n for n in counts.values() if n]

@@ -44,7 +44,7 @@ def legal_places(codes, chip):
     ]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.data())
 def test_chips_against_all_legal_places(tmp_path_factory, data):
     scene, split, labelled = draw_scene(data, tmp_path_factory.mktemp("s"))
@@ -71,7 +71,7 @@ def test_chips_against_all_legal_places(tmp_path_factory, data):
         covered[r : r + chip, c : c + chip] = True
     train = labelled & (codes == TRAIN)
     assert sampler.reachable == pytest.approx((train & covered).sum() / train.sum())
-    for step in range(12):
+    for step in range(5):
         for index, window in sampler.batch(step):
             assert index == 0
             assert (window.height, window.width) == (chip, chip)
@@ -80,10 +80,10 @@ def test_chips_against_all_legal_places(tmp_path_factory, data):
                 assert (window.row, window.col) in teaching
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.data())
 def test_every_labelled_pixel_that_a_chip_can_hold_is_drawn(tmp_path_factory, data):
-    """Without sampling: the places that can be drawn for each weighted cell, listed, cover what all legal chips cover."""
+    """Without sampling: the places that can be drawn for each cell, listed, cover what all legal chips cover."""
     scene, split, labelled = draw_scene(data, tmp_path_factory.mktemp("s"))
     codes = split.window(0, Window(0, 0, *labelled.shape))
     chip = data.draw(st.integers(1, 30))
@@ -111,7 +111,7 @@ def test_places_of_a_cell_are_equally_likely(tmp_path):
     scene = paint(tmp_path, np.ones((1, 24, 24), np.uint8), labels)
     split = Split(8, (np.array([[1, 1, 3], [1, 1, 1], [1, 1, 2]], np.uint8),))
     sampler = ChipSampler(survey([scene], split, small_tree()), split, chip=10, batch=64, seed=1)
-    places = [(w.row, w.col) for step in range(150) for _, w in sampler.batch(step)]
+    places = [(w.row, w.col) for step in range(50) for _, w in sampler.batch(step)]
     codes = split.window(0, Window(0, 0, 24, 24))
     expected = {(r, c) for r, c in legal_places(codes, 10) if r <= 8 and c <= 8 and r + 10 >= 16 and c + 10 >= 16}
     assert set(places) == expected
@@ -133,9 +133,9 @@ def test_balance(tmp_path):
     shares = []
     for balance in (0.0, 0.5, 1.0):
         sampler = ChipSampler(found, split, chip=4, batch=50, seed=0, balance=balance)
-        shares.append(np.mean([labels[w.row, w.col] == 4 for step in range(40) for _, w in sampler.batch(step)]))
+        shares.append(np.mean([labels[w.row, w.col] == 4 for step in range(15) for _, w in sampler.batch(step)]))
     rare = (labels == 4).mean()
-    np.testing.assert_allclose(shares, [rare, (rare + 0.5) / 2, 0.5], atol=0.03)
+    np.testing.assert_allclose(shares, [rare, (rare + 0.5) / 2, 0.5], atol=0.05)
 
 
 def test_a_step_is_a_function_of_seed_and_step(tmp_path):
@@ -157,7 +157,7 @@ def test_a_sampler_wants_the_split_of_its_survey(tmp_path):
 
 
 def test_no_label_in_training(tmp_path):
-    _, split, _, found = two_classes(tmp_path)
+    _, _, _, found = two_classes(tmp_path)
     empty = Split(4, (np.full((16, 16), 3, np.uint8),))
     with pytest.raises(DataError, match="the train split holds no labelled pixel to cut chips around"):
         ChipSampler(found, empty, chip=4, batch=8, seed=3)
@@ -226,7 +226,7 @@ def test_batches_are_those_of_load_batch_and_the_thread_ends(training):
 def test_batches_of_a_large_scene_are_read_by_window(training, monkeypatch):
     sampler, readers, statistics = training
     monkeypatch.setattr("hieratk.data.chips._KEPT_BYTES", 0)
-    monkeypatch.setattr(SceneReader, "keep", lambda self: pytest.fail("kept a large scene"))
+    monkeypatch.setattr(SceneReader, "keep", lambda _: pytest.fail("kept a large scene"))
     (got,) = batches(sampler, readers, statistics, first_step=0, last_step=1)
     assert torch.equal(got[0], load_batch(readers, sampler.batch(0), statistics)[0])
 

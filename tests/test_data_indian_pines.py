@@ -40,5 +40,5 @@ def test_a_missing_package(tmp_path, monkeypatch):
 def test_a_folder_that_cannot_be_made(tmp_path):
     pytest.importorskip("tensorly.datasets", reason="tensorly (extra `demo`) is not installed")
     (tmp_path / "file").write_text("")
-    with pytest.raises(DataError, match="cannot make the folder .*file"):
+    with pytest.raises(DataError, match=r"cannot make the folder .*file"):
         indian_pines(tmp_path / "file" / "data")

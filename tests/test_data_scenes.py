@@ -61,7 +61,7 @@ def test_a_nodata_that_float32_cannot_hold_exactly(tmp_path):
     pixels = np.array([[[lowest, 1.0], [0.1, 2.0]]], np.float32)
     with SceneReader(Scene(paint_image(tmp_path / "a.tif", pixels, nodata=float(lowest)))) as reader:
         assert reader.image(Window(0, 0, 2, 2))[1].tolist() == [[False, True], [True, True]]
-    with SceneReader(Scene(paint_image(tmp_path / "b.tif", pixels), nodata=0.1)) as reader:
+    with SceneReader(Scene(paint_image(tmp_path / "b.tif", pixels), nodata=np.float64(0.1))) as reader:
         assert reader.image(Window(0, 0, 2, 2))[1].tolist() == [[True, True], [False, True]]
 
 

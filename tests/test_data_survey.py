@@ -43,7 +43,7 @@ def test_everything_against_whole_arrays(tmp_path_factory, data):
         truths.append((pixels, labels, slow_valid(pixels, -1)))
     split = block_split(scenes, block=block, folds=3)
 
-    def odd_windows(grid, bands):
+    def odd_windows(grid, _):
         for r in range(0, grid.height, step):
             for c in range(0, grid.width, step + 4):
                 yield Window(r, c, min(step, grid.height - r), min(step + 4, grid.width - c))
@@ -168,8 +168,8 @@ def test_warnings(tmp_path):
     codes = np.array([[1, 1], [3, 0]], np.uint8)
     found = survey([scene], Split(10, (codes,)), small_tree())
     assert found.warnings == (
-        f"{scene.label} holds 2 values that taxonomy small 0.0.0 does not declare: 77 (4 px, first at row 2, column 3), "
-        "200 (1 px, first at row 1, column 5); they are ignored",
+        f"{scene.label} holds 2 values that taxonomy small 0.0.0 does not declare: 77 (4 px, first at row 2, "
+        "column 3), 200 (1 px, first at row 1, column 5); they are ignored",
         "1 class of small 0.0.0 without a pixel in the train split cannot be learned: forest",
         "2 classes of small 0.0.0 without a pixel in the test split cannot be scored: forest, lake",
         "constant over the training split, so without information: band 2",

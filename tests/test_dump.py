@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from random import Random
 from types import MappingProxyType
@@ -95,6 +95,21 @@ IDS = (
     "e3",
 )
 
+ATTRIBUTES = {
+    "sealed": {"type": "bool", "about": "no water: goes through"},
+    "season": {"type": "enum", "values": ("winter", "no", "a, b")},
+    "height": {"type": "range", "unit": "m"},
+    "albedo": {"type": "number", "unit": "1"},
+    "no": {"type": "text"},
+}
+ATTRIBUTE_VALUES: dict[str, Sequence[Any]] = {
+    "sealed": (True, False),
+    "season": ("winter", "no", "a, b"),
+    "height": ("2..", "..5", "2..5", "-1.5..0"),
+    "albedo": (3, -2, 0.25, 1e-07, 123456789.5),
+    "no": HOSTILE,
+}
+
 
 class _Draw(Random):
     """Fields of a tree from one seed: hypothesis draws the shape, so that failures shrink to a small tree."""
@@ -172,6 +187,8 @@ def trees(draw: st.DrawFn) -> Taxonomy:
             "source": rnd.maybe(rnd.text()),
             "note": rnd.maybe(rnd.text()),
             "meta": rnd.meta(),
+            "also": tuple(rnd.some(leaves[: leaves.index(node.id)], 0.2)) if node.id in leaves else (),
+            "attrs": {name: rnd.choice(values) for name, values in ATTRIBUTE_VALUES.items() if rnd.random() < 0.1},
         }
         if node.id not in inner and node.id not in plain:
             fields |= rnd.choice([{}, {"kind": "residual"}, *_kinds(rnd, node, plain)])
@@ -190,7 +207,10 @@ def trees(draw: st.DrawFn) -> Taxonomy:
         version=rnd.version(),
         title=rnd.text(),
         description=rnd.maybe(rnd.text()),
+        lang=rnd.choice(("en", "de", "pt-PT")),
         license=rnd.maybe("CC0-1.0"),
+        codes=rnd.maybe({"pattern": '[0-9]{1,3}|C: #1, "x"', "nesting": rnd.choice(("none", "prefix"))}) or {},
+        attributes=ATTRIBUTES,
         source=tuple(
             {"title": rnd.text(), **dict(rnd.some((("url", "https://example.org/a?b=1,2"), ("date", "2024-05"))))}
             for _ in range(rnd.randint(0, 2))
@@ -265,6 +285,8 @@ def test_every_yaml_reader_sees_the_same_text(tree: Taxonomy) -> None:
         assert tuple(line.get("synonyms", ())) == node.synonyms
         assert line.get("note") == node.note
         assert line.get("meta", {}) == node.meta
+        attrs = line.get("attrs", {})
+        assert {name: float(value) if name == "albedo" else value for name, value in attrs.items()} == node.attrs
     for encoding in tree.encodings.values():
         if encoding.name != "default":
             assert set(seen["encodings"][encoding.name]["values"].values()) == {

@@ -106,6 +106,14 @@ def test_every_level_can_be_written_as_a_map(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_the_readme_says_where_it_is_from(name: str) -> None:
+    taxonomy = _load(name)
+    classes = " / ".join(str(len(level)) for level in taxonomy.levels)
+    row = f"| `{name}` | {taxonomy.title} | {classes} | {taxonomy.license} | "
+    assert row in (FOLDER / "README.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_label_of_a_class_allows_some_leaf(name: str) -> None:
     taxonomy = _load(name)
     for node in taxonomy:

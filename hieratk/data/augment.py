@@ -63,8 +63,10 @@ def _move(images: Tensor, rows: Tensor, options: Augmentation) -> tuple[Tensor, 
     if options.flip:
         steps += [kornia.RandomHorizontalFlip(p=0.5), kornia.RandomVerticalFlip(p=0.5)]
     if options.rotate:
-        # Nearest, for the image too: a quarter turn then picks pixels and mixes none.
-        steps.append(kornia.RandomRotation90(times=(1, 3), resample="nearest", p=0.75))
+        # Nearest, for the image too: a quarter turn then picks pixels and mixes none. One turn and two turns, each with
+        # probability 1/2, make all four equally likely; `times=(0, 3)` rounds a uniform number, which favours 1 and 2.
+        for times in (1, 2):
+            steps.append(kornia.RandomRotation90(times=(times, times), resample="nearest", p=0.5))
     # Kornia wants floats; label rows stay far below what float32 counts exactly.
     assert int(rows.max()) < _EXACT_IN_FLOAT32
     moved, labels = kornia.AugmentationSequential(*steps, data_keys=["input", "mask"])(

@@ -1,6 +1,7 @@
 """YAML text to values with places. The only door to the YAML library."""
 
 from hieratk.diagnostics import Source, Span
+from hieratk.documents.collection import paused_collection
 from hieratk.documents.composing import compose
 from hieratk.documents.files import read_bytes, read_source
 from hieratk.documents.texts import TEXT_RULES
@@ -19,6 +20,7 @@ __all__ = [
     "as_word",
     "compose",
     "locate",
+    "paused_collection",
     "plain",
     "quote",
     "read_bytes",

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 
 from hieratk.diagnostics import Edit, Findings, Fix, Problem, Source, Span
+from hieratk.documents.collection import paused_collection
 from hieratk.documents.faults import explain
 from hieratk.documents.texts import DEEPEST, MOST_VALUES, TEXT_RULES, check_text
 from hieratk.documents.values import Mapping, Scalar, Sequence, Value
@@ -34,7 +35,8 @@ def compose(source: Source) -> tuple[Value | None, list[Problem]]:
     builder = _Builder(findings, shift)
     value: Value | None
     try:
-        value = builder.build(loader)
+        with paused_collection():
+            value = builder.build(loader)
     except yaml.YAMLError as error:
         # What cannot be seen may be why the parser stopped; that is then said once.
         findings.forget("Y015")

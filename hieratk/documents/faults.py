@@ -41,6 +41,7 @@ class _Row:
     raw: str
     bare: str  # quoted text and comments blotted out
     open: str  # quoted text blotted out, comments left
+    block: bool  # begins outside any bracket, as far as is known
 
 
 def explain(findings: Findings, error: Any, *, shift: int) -> None:
@@ -75,15 +76,19 @@ def _rows(findings: Findings, row: int, error: Any, shift: int, stop: int) -> li
         # Quoted text that never ends is opened far above the end of the file.
         if above < numbers[0] and "quoted" in str(getattr(error, "context", "")):
             numbers = [above, *numbers]
+    # Inside brackets that were opened above, a row is no row of its own.
+    bracket = context is not None and "flow" in str(getattr(error, "context", ""))
+    opened = source.position(min(context.index + shift, len(source.text)))[0] if bracket else row
     found = []
     for number in numbers:
+        block = number <= opened
         raw, start = source.line(number), source.row_start(number)
         if len(raw) > _LONGEST:
             cut = max(0, min(stop - start, len(raw)) - _LONGEST // 2) if number == row else 0
-            raw, start = raw[cut : cut + _LONGEST], start + cut
+            raw, start, block = raw[cut : cut + _LONGEST], start + cut, not cut
         blotted = _QUOTED.sub(lambda match: "█" * len(match[0]), raw)
         bare = _COMMENT.sub(lambda match: " " * len(match[0]), blotted)
-        found.append(_Row(start, raw, bare, blotted))
+        found.append(_Row(start, raw, bare, blotted, block))
     return found
 
 
@@ -169,7 +174,7 @@ def _open_quote(findings: Findings, row: _Row, note: str) -> bool:
 
 def _glued(findings: Findings, row: _Row, note: str) -> bool:
     match = _GLUED.match(row.bare)
-    if match is None:
+    if match is None or not row.block:
         return False
     at = row.start + match.end(1) + 1
     word = row.raw[match.start(1) :].strip()
@@ -186,6 +191,8 @@ def _glued(findings: Findings, row: _Row, note: str) -> bool:
 
 def _needs_quotes(pattern: re.Pattern[str], why: str, of: str) -> Callable[[Findings, _Row, str], bool]:
     def check(findings: Findings, row: _Row, note: str) -> bool:
+        if not row.block and pattern in (_BLOCK_TEXT, _BLOCK_INDICATOR):
+            return False
         match = pattern.search(row.open if of == "open" else row.bare)
         if match is None or (pattern is _BLOCK_INDICATOR and re.fullmatch(r"[|>][-+0-9]*\s*", match[1])):
             return False

@@ -13,7 +13,7 @@ LARGEST = 8 * 2**20
 DEEPEST = 64
 """How deep lists and mappings may nest."""
 
-MOST_VALUES = 2_000_000
+MOST_VALUES = 500_000
 """How many values a document may hold: a limit on time, not on sense (8 MB of `[a,a,...` would take half a minute)."""
 
 TEXT_RULES = {

@@ -1,15 +1,15 @@
 """Level cross-entropies and tree-min in one pass over the logits, on the CPU.
 
-The plain twin is `hieratk.losses.terms.level_loss`; its docstrings define the terms. Here the gradient is written in the
-forward pass, chunk by chunk of pixels, so that everything between the logits and their gradient stays in cache. Cost and
-memory are linear in N; loops run over levels and chunks only.
+The plain twin is `hieratk.losses.terms.level_loss`; its docstrings define the terms. Here the gradient is written in
+the forward pass, chunk by chunk of pixels, so that everything between the logits and their gradient stays in cache.
+Cost and memory are linear in N; loops run over levels and chunks only.
 
 Three identities carry the speed, since on a CPU exp and log are the price and torch's softplus costs six of them:
     softplus(x) = relu(x) - log(sigmoid(|x|)),  sigmoid(|x|) = max(s, 1 - s)  with s = sigmoid(x), the gradient;
     a sum of logs is the log of a product, and every sigmoid(|x|) lies in [1/2, 1]: 64 of them cannot underflow;
     the winner of a maximum is whoever equals it.
-The sum of softplus over the classes of a level is therefore exact to some 1e-7 of its number of classes in float32: a class
-with softplus(x) below that adds nothing to the value. Its gradient s is exact all the same.
+The sum of softplus over the classes of a level is therefore exact to some 1e-7 of its number of classes in float32: a
+class with softplus(x) below that adds nothing to the value. Its gradient s is exact all the same.
 """
 
 from __future__ import annotations
@@ -20,15 +20,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx, once_differentiable
+from torch.autograd.function import once_differentiable
 
 from hieratk.tensors import TaxonomyTensors
 
 _ELEMENTS = 2**17
-"""Logits a chunk holds: with its scratch some 2 MB in float32. Measured flat between 2**16 and 2**18 (benchmarks/losses.py)."""
+"""Logits a chunk holds: with its scratch some 2 MB in float32. Measured flat between 2**16 and 2**18
+(benchmarks/losses.py).
+"""
 
 _LOG_ROWS = 64
 """Rows whose product is taken before the logarithm: 2**-64 is far from float32's smallest."""
@@ -56,9 +59,9 @@ def level_loss(
 ) -> Tensor:
     """sum_l w_l CE_l + binary_weight L_B, with L_B tree-min where `constrained`, else plain binary cross-entropy.
 
-    Args as `hieratk.losses.terms.level_loss`. logits (B, N, ...) of any float dtype on the CPU, labels (B, L, ...) int64.
-    Returns a scalar in float32, or float64 for float64 logits; the gradient has the dtype of the logits. It can be
-    differentiated once.
+    Args as `hieratk.losses.terms.level_loss`. logits (B, N, ...) of any float dtype on the CPU, labels (B, L, ...)
+    int64. Returns a scalar in float32, or float64 for float64 logits; the gradient has the dtype of the logits. It can
+    be differentiated once.
     """
     weights = _Weights.of(tree, labels, level_weights, marginal=marginal, binary=binary_weight, constrained=constrained)
     value: Tensor = _LevelLoss.apply(logits, labels, tree, weights)  # type: ignore[no-untyped-call]
@@ -67,7 +70,9 @@ def level_loss(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Weights:
-    """What one pixel counts at each level: the weight of the term over the number of pixels (and classes) in its mean."""
+    """What one pixel counts at each level: the weight of the term over the number of pixels (and classes) in its
+    mean.
+    """
 
     ce: list[float]
     binary: list[float]
@@ -104,26 +109,25 @@ def _own_by_level(tree: TaxonomyTensors) -> list[int]:
 
 class _LevelLoss(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: FunctionCtx, logits: Tensor, labels: Tensor, tree: TaxonomyTensors, weights: _Weights
-    ) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, labels: Tensor, tree: TaxonomyTensors, weights: _Weights) -> Tensor:
         dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
         z = logits.reshape(*logits.shape[:2], -1)
         y = labels.reshape(*labels.shape[:2], -1)
-        gradient = torch.empty_like(z, memory_format=torch.contiguous_format) if ctx.needs_input_grad[0] else None  # type: ignore[attr-defined]
+        wanted = ctx.needs_input_grad[0]
+        gradient = torch.empty_like(z, memory_format=torch.contiguous_format) if wanted else None
         total = torch.zeros((), dtype=torch.float64)
         _silence_index_reduce()
         chunk = _Chunk(tree, weights, dtype)
         for images, pixels in _chunks(z.shape[0], z.shape[2], max(64, _ELEMENTS // tree.channels)):
             target = None if gradient is None else gradient[images, :, pixels]
             total += chunk.run(z[images, :, pixels], y[images, :, pixels], target)
-        ctx.gradient = None if gradient is None else gradient.view(logits.shape)  # type: ignore[attr-defined]
+        ctx.gradient = None if gradient is None else gradient.view(logits.shape)
         return total.to(dtype)
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator]
-    def backward(ctx: FunctionCtx, grad: Tensor) -> tuple[Tensor | None, None, None, None]:
-        gradient: Tensor | None = ctx.gradient  # type: ignore[attr-defined]
+    @once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None, None]:
+        gradient: Tensor | None = ctx.gradient
         # A plain `loss.backward()` brings 1: the product would only cost time and a copy.
         if gradient is None or grad.item() == 1.0:
             return gradient, None, None, None
@@ -158,8 +162,9 @@ def _chunks(images: int, pixels: int, size: int) -> Iterator[tuple[slice, slice]
 class _Chunk:
     """The pass over one chunk after another, with scratch that is allocated once.
 
-    In the methods: P pixels; x (N + 1, P) logits, whose last row stands for "no label" and holds 0; e, g, m scratch of the same
-    shape, g becoming the gradient; index (L, P) the channel of the label, N where there is none; per-pixel tensors (L, P).
+    In the methods: P pixels; x (N + 1, P) logits, whose last row stands for "no label" and holds 0; e, g, m scratch of
+    the same shape, g becoming the gradient; index (L, P) the channel of the label, N where there is none; per-pixel
+    tensors (L, P).
     """
 
     def __init__(self, tree: TaxonomyTensors, weights: _Weights, dtype: torch.dtype) -> None:
@@ -207,8 +212,8 @@ class _Chunk:
         """Value; what the labelled channels add to the gradient (L, P). Writes the softmax part to g."""
         scored = known.any(0)
         top = self._tops(x)
-        if not bool(scored.all()) and not bool(top.isfinite().all()):
-            # Void pixels weigh nothing, but 0 times NaN or infinity is no nothing.
+        if not bool(scored.all()) and not bool((top.abs() < 1e30).all()):
+            # Void pixels weigh 0, but 0 times NaN or infinity is NaN.
             x.masked_fill_(~scored, 0.0)
             top = self._tops(x)
         norm = torch.empty_like(top)
@@ -309,8 +314,10 @@ class _Chunk:
         return value, hit
 
     def _maxima(self, x: Tensor, m: Tensor) -> list[Tensor]:
-        """Turn x into zup, level by level from the leaves. Writes who equals the maximum: of each class among the children
-        of its parent to m at its own row, and returns for each level but the last (its own logit does, how many do)."""
+        """Turn x into zup, level by level from the leaves. Writes who equals the maximum: of each class among the
+        children of its parent to m at its own row, and returns for each level but the last (its own logit does, how
+        many do).
+        """
         counts = []
         for i in range(len(self.bounds) - 2, -1, -1):
             (a, b), (c, d) = self.bounds[i : i + 2]

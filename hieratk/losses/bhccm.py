@@ -48,10 +48,14 @@ class BHCCMLoss(nn.Module):
         self.coarse = terms.check_coarse(coarse)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        terms.check_shapes(self.tree, logits, labels)
         with torch.autocast(logits.device.type, enabled=False):
-            z = terms.prepare(self.tree, logits, labels)
-            found = terms.cross_entropies(self.tree, z, labels, coarse=self.coarse)
-            loss = terms.weighted_sum(self.level_weights, found)
-            if self.tree_weight:
-                loss = loss + self.tree_weight * terms.tree_min(self.tree, z, labels)
-            return loss
+            return terms.fastest_level_loss(logits)(
+                self.tree,
+                logits,
+                labels,
+                level_weights=self.level_weights,
+                marginal=self.coarse == "marginal",
+                binary_weight=self.tree_weight,
+                constrained=True,
+            )

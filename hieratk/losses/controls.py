@@ -29,10 +29,17 @@ class LevelCELoss(nn.Module):
         self.coarse = terms.check_coarse(coarse)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        terms.check_shapes(self.tree, logits, labels)
         with torch.autocast(logits.device.type, enabled=False):
-            z = terms.prepare(self.tree, logits, labels)
-            found = terms.cross_entropies(self.tree, z, labels, coarse=self.coarse)
-            return terms.weighted_sum(self.level_weights, found)
+            return terms.fastest_level_loss(logits)(
+                self.tree,
+                logits,
+                labels,
+                level_weights=self.level_weights,
+                marginal=self.coarse == "marginal",
+                binary_weight=0.0,
+                constrained=False,
+            )
 
 
 class LevelBCELoss(nn.Module):
@@ -57,11 +64,17 @@ class LevelBCELoss(nn.Module):
         self.coarse = terms.check_coarse(coarse)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        terms.check_shapes(self.tree, logits, labels)
         with torch.autocast(logits.device.type, enabled=False):
-            z = terms.prepare(self.tree, logits, labels)
-            found = terms.cross_entropies(self.tree, z, labels, coarse=self.coarse)
-            loss = terms.weighted_sum(self.level_weights, found)
-            return loss + self.bce_weight * terms.binary_terms(self.tree, z, labels)
+            return terms.fastest_level_loss(logits)(
+                self.tree,
+                logits,
+                labels,
+                level_weights=self.level_weights,
+                marginal=self.coarse == "marginal",
+                binary_weight=self.bce_weight,
+                constrained=False,
+            )
 
 
 class FlatCELoss(nn.Module):
@@ -80,7 +93,7 @@ class FlatCELoss(nn.Module):
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
         with torch.autocast(logits.device.type, enabled=False):
             z = terms.prepare(self.tree, logits, labels)
-            return terms.cross_entropies(self.tree, z, labels, coarse=self.coarse)[-1]
+            return terms.cross_entropies(self.tree, z, labels, marginal=self.coarse == "marginal")[-1]
 
 
 class MarginalLoss(nn.Module):

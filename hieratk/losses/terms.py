@@ -9,17 +9,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, TypeAlias, get_args
+from typing import Literal, Protocol, TypeAlias, get_args
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from hieratk.errors import ConfigError
+from hieratk.kernels import level_loss as kernels
 from hieratk.tensors import TaxonomyTensors
 
 Coarse: TypeAlias = Literal["marginal", "ignore"]
 """What a label says about the levels below it: one of the classes under it (`marginal`), or nothing (`ignore`)."""
+
+
+class LevelLoss(Protocol):
+    """The call of `level_loss` and of its fused form."""
+
+    def __call__(
+        self,
+        tree: TaxonomyTensors,
+        logits: Tensor,
+        labels: Tensor,
+        *,
+        level_weights: Sequence[float],
+        marginal: bool,
+        binary_weight: float,
+        constrained: bool,
+    ) -> Tensor: ...
 
 
 def check_coarse(coarse: str) -> Coarse:
@@ -82,19 +99,45 @@ def mean_over(terms: Tensor, where: Tensor) -> Tensor:
     return (terms * where).sum() / where.sum().clamp(min=1)
 
 
+def level_loss(
+    tree: TaxonomyTensors,
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    level_weights: Sequence[float],
+    marginal: bool,
+    binary_weight: float,
+    constrained: bool,
+) -> Tensor:
+    """sum_l w_l CE_l + binary_weight L_B: `cross_entropies`, and `tree_min` where `constrained`, else `binary_terms`.
+
+    logits (B, N, ...) of any float dtype, labels (B, L, ...). The plain twin of `hieratk.kernels.level_loss`.
+    """
+    z = prepare(tree, logits, labels)
+    loss = weighted_sum(level_weights, cross_entropies(tree, z, labels, marginal=marginal))
+    if binary_weight:
+        loss = loss + binary_weight * (tree_min if constrained else binary_terms)(tree, z, labels)
+    return loss
+
+
+def fastest_level_loss(logits: Tensor) -> LevelLoss:
+    """`level_loss`, or its fused form where that can run."""
+    return kernels.level_loss if kernels.usable(logits) else level_loss
+
+
 def weighted_sum(weights: Sequence[float], found: Sequence[Tensor]) -> Tensor:
     """sum_l w_l CE_l."""
     return torch.stack([weight * term for weight, term in zip(weights, found, strict=True)]).sum()
 
 
-def cross_entropies(tree: TaxonomyTensors, z: Tensor, labels: Tensor, *, coarse: Coarse) -> list[Tensor]:
+def cross_entropies(tree: TaxonomyTensors, z: Tensor, labels: Tensor, *, marginal: bool) -> list[Tensor]:
     """CE_l of every level's own softmax over the set of classes that the label allows there.
 
     At a level where the label names a class the set is that class: ordinary cross-entropy. Below, with `marginal`, it
     is every class under the labelled one, and the term is -log of the sum of their probabilities; the mean runs over
-    all pixels that have any label. With `ignore` those levels are left out, and the mean runs over the pixels that have
-    a label there: torch's cross-entropy with `ignore_index`, level by level. (method: sets CHOICE, level
-    cross-entropies INFERRED)
+    all pixels that have any label. Without it those levels are left out, and the mean runs over the pixels that have a
+    label there: torch's cross-entropy with `ignore_index`, level by level. (method: sets CHOICE, level cross-entropies
+    INFERRED)
     """
     scored = (labels >= 0).any(1)
     found = []
@@ -104,7 +147,7 @@ def cross_entropies(tree: TaxonomyTensors, z: Tensor, labels: Tensor, *, coarse:
         known = target >= 0
         log_p = F.log_softmax(level, dim=1)
         picked = log_p.gather(1, target.clamp(min=0).unsqueeze(1)).squeeze(1)
-        if coarse == "ignore":
+        if not marginal:
             found.append(mean_over(-picked, known))
             continue
         allowed = allowed_classes(tree, target, allowed, level=i)

@@ -63,7 +63,7 @@ def find(name_or_path: str | Path) -> Path:
             if name == given:
                 return file
     guesses = nearest(given, names())
-    meant = f"; did you mean {' or '.join(f'`{guess}`' for guess in guesses)}?" if guesses else ""
+    meant = f"; did you mean {' or '.join(f'`{guess}`' for guess in guesses)}?" if guesses else "."
     searched = ", ".join(str(place) for place in places())
     raise TaxonomyError(
         f"no taxonomy `{given}`{meant} Searched: {searched}."

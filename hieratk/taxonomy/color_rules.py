@@ -8,10 +8,8 @@ from collections import defaultdict
 from hieratk.diagnostics import Findings
 from hieratk.taxonomy.draft import Draft, Entry
 
-_CLOSE = 2.5
+_CLOSEST = 2.5
 _MOST_SIBLINGS = 200
-# Colours that differ by more than this over the three channels together are never as close as _CLOSE.
-_FAR = 60
 
 
 def check(draft: Draft, findings: Findings) -> None:
@@ -57,15 +55,23 @@ def _siblings(colored: list[Entry], findings: Findings) -> None:
             other = first.setdefault(entry.get("color"), entry)
             if other is not entry:
                 _same(other, entry, "T301", "the same colour", findings)
-        if len(first) > _MOST_SIBLINGS:
-            continue
-        colors = list(first)
-        for position, color in enumerate(colors):
-            for before in colors[:position]:
-                if _channels_apart(color, before) <= _FAR and difference(color, before) < _CLOSE:
-                    apart = difference(color, before)
-                    what = f"almost the same colour (CIEDE2000 {apart:.1f})"
-                    _same(first[before], first[color], "T304", what, findings)
+        if len(first) <= _MOST_SIBLINGS:
+            _close(first, findings)
+
+
+def _close(first: dict[str, Entry], findings: Findings) -> None:
+    """Sorted by lightness, since CIEDE2000 is at least |dL| / 1.75 (its weight of lightness is never greater)."""
+    order = {color: position for position, color in enumerate(first)}
+    colors = sorted((_lab(color), color) for color in first)
+    for position, (lab, color) in enumerate(colors):
+        for other_lab, other in colors[position + 1 :]:
+            if other_lab[0] - lab[0] > 1.75 * _CLOSEST or findings.full("T304"):
+                break
+            apart = ciede2000(lab, other_lab)
+            if apart < _CLOSEST:
+                earlier, later = sorted((color, other), key=order.__getitem__)
+                what = f"almost the same colour (CIEDE2000 {apart:.1f})"
+                _same(first[earlier], first[later], "T304", what, findings)
 
 
 def _leaves(colored: list[Entry], findings: Findings) -> None:
@@ -92,10 +98,6 @@ def _same(first: Entry, second: Entry, code: str, what: str, findings: Findings)
 def _channels(color: str) -> tuple[int, int, int]:
     value = int(color[1:], 16)
     return value >> 16, value >> 8 & 255, value & 255
-
-
-def _channels_apart(a: str, b: str) -> int:
-    return sum(abs(x - y) for x, y in zip(_channels(a), _channels(b), strict=True))
 
 
 def _lab(color: str) -> tuple[float, float, float]:

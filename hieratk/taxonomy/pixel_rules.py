@@ -160,14 +160,18 @@ def _zero(claims: Claims, roles: dict[str, str | None], findings: Findings) -> N
 def _level(draft: Draft, claims: Claims, roles: dict[str, str | None], findings: Findings) -> None:
     if claims.level is None or claims.source is None:
         return
-    for pixels, owner in claims.values:
+    if claims.name == "default":
+        places = [(pixels.span, owner) for pixels, owner in claims.values]
+    else:
+        places = [(word.span, word.text) for _, word in claims.source.values]
+    for span, owner in places:
         entry = draft.entry(owner)
         if owner in roles or entry is None or _stands_on(draft, entry, claims.level):
             continue
         name = draft.levels[entry.level].text if entry.level < len(draft.levels) else f"{entry.level + 1}"
         findings.add(
             "T209",
-            pixels.span,
+            span,
             f"`{owner}` is on level `{name}`, but `{claims.name}` shows level `{draft.levels[claims.level].text}`",
             related=[(claims.source.details.span("level"), "declared here")],
         )

@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Any
 
 from hieratk.diagnostics import Findings, Problem, Source
-from hieratk.documents import compose, read_source
+from hieratk.documents import compose, paused_collection, read_source
 from hieratk.taxonomy import (
     attribute_rules,
     color_rules,
@@ -35,6 +35,11 @@ def read(source: Source) -> tuple[Taxonomy | None, list[Problem]]:
     The taxonomy is there where no finding is an error. Rules run in stages, each on what the earlier ones left whole,
     so that one typing mistake gives one message: text, shape, tree, references, and last the suppression comments.
     """
+    with paused_collection():
+        return _read(source)
+
+
+def _read(source: Source) -> tuple[Taxonomy | None, list[Problem]]:
     value, problems = compose(source)
     suppressions = Suppressions(source)
     problems = [problem for problem in problems if not suppressions(problem.code, problem.span.start)]

@@ -122,7 +122,7 @@ def fit(
                     validation = evaluate_model(model, prepared, readers, split="val", device=device)
                     model.train()
                 if on_step is not None:
-                    on_step(Step(done, schedule.steps, float(value), lr, time.monotonic() - start, validation))
+                    on_step(Step(done, schedule.steps, value.item(), lr, time.monotonic() - start, validation))
                 if done % schedule.save_every == 0 or done == schedule.steps or stopped.is_set():
                     keep(done)
                 if stopped.is_set() and done < schedule.steps:
@@ -176,7 +176,7 @@ def _fresh(folder: Path) -> int:
 
 def _finite(value: Tensor, step: int) -> None:
     if not torch.isfinite(value):
-        raise DataError(f"the loss is {float(value)} at step {step + 1}; lower `schedule.lr`, or check the image's scale")
+        raise DataError(f"the loss is {value.item()} at step {step + 1}; lower `schedule.lr`, or check the image's scale")
 
 
 def _mix(seed: int, step: int) -> int:

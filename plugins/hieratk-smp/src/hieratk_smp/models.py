@@ -127,7 +127,12 @@ def fpn(
     merge: Literal["add", "cat"] = "add",
     dropout: float = 0.2,
 ) -> SegmentationNet:
-    """Feature pyramid over the backbone's last four maps, merged by sum or side by side."""
+    """Feature pyramid over the backbone's last four maps, merged by sum or side by side.
+
+    `width` is a multiple of 32, since smp normalises these channels in 32 groups.
+    """
+    if width < 1 or width % 32:
+        raise PluginError(f"smp-fpn: option 'width' must be a multiple of 32, not {width}")
     encoder_ = smp(in_channels, encoder=encoder, weights=weights) if backbone is None else backbone
     _four_maps("smp-fpn", encoder_)
     return SmpNet(

@@ -1,0 +1,80 @@
+"""Backbones x decoders x band counts: one training step each. Run it for the whole matrix; the tests draw a sample.
+
+The band count of each run is part of the matrix, so one line of the output is one failure or none.
+"""
+
+from __future__ import annotations
+
+import itertools
+import sys
+import time
+
+import torch
+from torch.nn import functional as F
+
+from hieratk.models import HierarchicalModel, build
+from hieratk.taxonomy.tree import Taxonomy
+
+TREE = Taxonomy.from_outline({"land": {"crops": {"rice": 1, "maize": 2}, "forest": 3}, "water": 4})
+
+BACKBONES = (
+    "resnet10t", "resnet18", "resnet26d", "legacy_seresnet18", "resnext26ts", "resnetv2_18",
+    "regnetx_002", "regnety_002", "convnext_atto", "convnextv2_atto", "efficientnet_b0", "efficientnet_es",
+    "tf_efficientnetv2_b0", "mobilenetv2_050", "mobilenetv3_small_050", "mobilenetv4_conv_small", "mnasnet_small",
+    "lcnet_050", "tinynet_e", "fbnetc_100", "ghostnet_050", "hardcorenas_a", "densenet121", "dla34",
+    "edgenext_xx_small", "mobileone_s0", "repvgg_a0", "rexnet_100", "swin_tiny_patch4_window7_224", "vit_tiny_patch16_224",
+    "pvt_v2_b0", "poolformer_s12",
+)  # fmt: skip
+DECODERS = ("unet", "smp-unet", "smp-upernet", "smp-deeplabv3plus")
+BANDS = (1, 4, 10)
+
+
+def combinations() -> list[tuple[str, str, int]]:
+    """Every backbone with every decoder and band count."""
+    return list(itertools.product(BACKBONES, DECODERS, BANDS))
+
+
+def one_step(backbone: str, decoder: str, bands: int) -> HierarchicalModel:
+    """Build, run one step, and hold that the loss is finite and every trained parameter has a finite gradient."""
+    torch.manual_seed(0)
+    options = {"width": 32} if decoder in ("smp-upernet", "smp-deeplabv3plus") else {}
+    model = build(
+        decoder, TREE, in_channels=bands, backbone="timm", backbone_options={"model": backbone}, options=options
+    )
+    image = torch.randn(2, bands, 70, 64)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=1e-3)
+    logits = model.train()(image)
+    assert logits.shape == (2, 9, 70, 64), tuple(logits.shape)
+    loss = F.cross_entropy(logits[:, -4:], torch.randint(0, 4, (2, 70, 64)))
+    loss.backward()
+    assert bool(torch.isfinite(loss)), "the loss is not finite"
+    bad = [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None and not unused(decoder, n)]
+    assert not bad, f"no gradient reaches {bad[:4]}"
+    optimiser.step()
+    assert all(bool(torch.isfinite(p).all()) for p in model.parameters()), "a parameter is not finite after one step"
+    return model
+
+
+def unused(decoder: str, parameter: str) -> bool:
+    """Norms that timm puts on maps which this decoder does not read."""
+    return decoder in ("smp-upernet", "smp-deeplabv3plus") and "norm" in parameter
+
+
+def main() -> int:
+    """The whole matrix; exit 1 if a combination fails."""
+    failed = 0
+    for backbone, decoder, bands in combinations():
+        start = time.perf_counter()
+        try:
+            one_step(backbone, decoder, bands)
+        except Exception as error:  # each failure is a line, and the matrix goes on
+            failed += 1
+            print(f"FAILED  {backbone} {decoder} {bands}: {type(error).__name__}: {error}", flush=True)
+        else:
+            print(f"ok      {backbone} {decoder} {bands} ({time.perf_counter() - start:.1f} s)", flush=True)
+    print(f"{len(combinations())} combinations, {failed} failed")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,179 @@
+"""Training: the same twice, the same when interrupted, and clear words for what cannot be trained."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from hieratk.checkpoints import open_checkpoint
+from hieratk.config import Schedule, read_run
+from hieratk.errors import CheckpointError, DataError, HieratkError
+from hieratk.training.evaluate import evaluate
+from hieratk.training.fit import Interrupted, Step, fit, learning_rate
+from hieratk.training.setup import Prepared, prepare
+from tests.scenes import write_scene
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    write_scene(tmp_path)
+    return tmp_path
+
+
+def prepared_from(folder: Path, *overrides: str) -> Prepared:
+    return prepare(read_run(folder / "run.yaml", overrides), folder=folder)
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    return open_checkpoint(folder).model().state_dict()
+
+
+def same(a: Path, b: Path) -> bool:
+    left, right = weights(a), weights(b)
+    return left.keys() == right.keys() and all(torch.equal(left[name], right[name]) for name in left)
+
+
+def test_one_seed_gives_the_same_weights_and_another_others(scene: Path) -> None:
+    prepared = prepared_from(scene)
+    assert same(fit(prepared, scene / "a"), fit(prepared, scene / "b"))
+    assert not same(scene / "a", fit(prepared_from(scene, "seed=4"), scene / "c"))
+
+
+@pytest.mark.parametrize("stop", [3, 8])
+def test_interrupted_and_resumed_is_uninterrupted(scene: Path, stop: int) -> None:
+    prepared = prepared_from(scene)
+    fit(prepared, scene / "whole")
+
+    def interrupt(step: Step) -> None:
+        if step.number == stop:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(Interrupted, match=f"stopped after step {stop}; go on with --resume"):
+        fit(prepared, scene / "parts", on_step=interrupt)
+    assert signal.getsignal(signal.SIGINT) is before
+    assert open_checkpoint(scene / "parts").step == stop
+    seen: list[int] = []
+    fit(prepared, scene / "parts", resume=True, on_step=lambda step: seen.append(step.number))
+    assert seen == list(range(stop + 1, 13))
+    assert same(scene / "whole", scene / "parts")
+    assert not [thread for thread in threading.enumerate() if thread.name == "hieratk-batches"]
+
+
+def test_a_crash_leaves_the_checkpoint_before_it(scene: Path) -> None:
+    prepared = prepared_from(scene)
+
+    class Crash(Exception):
+        pass
+
+    def crash(step: Step) -> None:
+        if step.number == 6:
+            raise Crash
+
+    with pytest.raises(Crash):
+        fit(prepared, scene / "parts", on_step=crash)
+    assert open_checkpoint(scene / "parts").step == 4
+    fit(prepared, scene / "parts", resume=True)
+    fit(prepared, scene / "whole")
+    assert same(scene / "whole", scene / "parts")
+
+
+def test_resuming_a_finished_run_changes_nothing(scene: Path) -> None:
+    prepared = prepared_from(scene)
+    fit(prepared, scene / "a")
+    before = weights(scene / "a")
+    fit(prepared, scene / "a", resume=True)
+    after = weights(scene / "a")
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
+def test_training_does_not_touch_the_global_generator(scene: Path) -> None:
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    fit(prepared_from(scene, "schedule.steps=1"), scene / "a")
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_it_learns(scene: Path) -> None:
+    prepared = prepared_from(scene, "schedule.steps=60")
+    scores = evaluate(fit(prepared, scene / "a"), prepared)
+    assert scores.levels["crop"].oa > 0.9
+    assert scores.levels["cover"].oa >= scores.levels["crop"].oa
+    assert scores.consistency == 1.0
+    assert 0 < scores.independent_consistency <= 1.0
+
+
+def test_scores_do_not_depend_on_the_windows(scene: Path) -> None:
+    """Only the deep part of a window counts, and only pixels of the split: tilings agree where the net looks no further."""
+    folder = fit(prepared_from(scene), scene / "a")
+    scores = [
+        evaluate(folder, prepared_from(scene, f"predict.window={size}", f"predict.overlap={overlap}"))
+        for size, overlap in ((200, 0), (64, 32), (48, 32))
+    ]
+    assert len({s.pixels for s in scores}) == 1
+    assert len({s.levels["crop"].oa for s in scores}) == 1
+
+
+def test_validation_scores_come_with_the_step(scene: Path) -> None:
+    found: list[Step] = []
+    fit(prepared_from(scene, "schedule.validate_every=6"), scene / "a", on_step=found.append)
+    assert [step.number for step in found if step.validation is not None] == [6, 12]
+    plain = fit(prepared_from(scene), scene / "b")
+    assert same(scene / "a", plain), "scoring in between must not change what is learned"
+
+
+def test_a_folder_with_a_checkpoint_is_not_overwritten(scene: Path) -> None:
+    prepared = prepared_from(scene, "schedule.steps=1")
+    fit(prepared, scene / "a")
+    with pytest.raises(CheckpointError, match="holds a checkpoint already; go on with --resume, or choose another folder"):
+        fit(prepared, scene / "a")
+
+
+def test_resuming_another_run_names_what_changed(scene: Path) -> None:
+    fit(prepared_from(scene, "schedule.steps=1"), scene / "a")
+    with pytest.raises(CheckpointError, match=r"another run file: `augment`, `seed` changed"):
+        fit(prepared_from(scene, "schedule.steps=1", "seed=9", "augment.flip=false"), scene / "a", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("loss=bhcm", "no loss `bhcm`; did you mean `bhccm`?"),
+        ("loss.tree_wait=2", "tree_wait"),
+        ("model=unett", "no model 'unett'; did you mean 'unet'?"),
+        ("backbone=resnet5O", "no backbone 'resnet5O'"),
+        ("backbone.width=3", "width"),
+        ("schedule.chip=512", "chips of 512 px do not fit"),
+        ("split.block=1000", "the train split holds no labelled pixel"),
+        ("taxonomy=fieldz", "fieldz"),
+        ("root=elsewhere", "scene.tif"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_before_training(scene: Path, override: str, message: str) -> None:
+    steps: list[Step] = []
+    with pytest.raises(HieratkError) as caught:
+        fit(prepared_from(scene, "schedule.validate_every=6", override), scene / "a", on_step=steps.append)
+    assert message in str(caught.value)
+    assert not steps
+    assert not (scene / "a").exists()
+
+
+def test_a_loss_that_is_not_finite_stops_training(scene: Path) -> None:
+    with pytest.raises(DataError, match=r"the loss is (nan|inf) at step \d+; lower `schedule.lr`"):
+        fit(prepared_from(scene, "schedule.lr=1e30", "schedule.clip=null", "schedule.warmup=0"), scene / "a")
+
+
+def test_the_learning_rate_climbs_and_falls() -> None:
+    schedule = Schedule(steps=110, lr=1.0, warmup=10, final_lr=0.1)
+    rates = [learning_rate(schedule, step) for step in range(110)]
+    assert rates[0] == pytest.approx(0.1)
+    assert rates[9] == rates[10] == 1.0
+    assert rates[60] == pytest.approx(0.55)
+    assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert 0.1 <= rates[-1] < 0.11
