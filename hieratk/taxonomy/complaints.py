@@ -54,7 +54,8 @@ class Complaints:
             severity=severity,
         )
 
-    def unknown_key(self, name: Scalar, table: Map[str, Key]) -> None:
+    def unknown_key(self, name: Scalar, table: Map[str, Key]) -> str:
+        """Report it; the key that may have been meant, or an empty text."""
         meant = self.findings.suggest(name.text, table, limit=1)
         self.report(
             "S003",
@@ -65,6 +66,7 @@ class Complaints:
             else ("content of your own goes under `meta`" if "meta" in table else f"the keys are {', '.join(table)}"),
             fix=Fix("unsafe", (Edit(name.span, meant[0]),)) if meant else None,
         )
+        return meant[0] if meant else ""
 
     @staticmethod
     def is_tail(owner: Mapping, previous: tuple[Scalar, Value] | None, item: Value) -> bool:

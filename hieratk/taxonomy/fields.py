@@ -47,8 +47,10 @@ class Fields:
             if known is None:
                 if self.say.is_tail(value, previous, item):
                     tails.append(name)
-                else:
-                    self.say.unknown_key(name, table)
+                elif meant := self.say.unknown_key(name, table):
+                    # It stands in for the key that was meant, so that nobody misses that one.
+                    raw.setdefault(meant, item)
+                    details.keys.setdefault(meant, name)
                 continue
             if tails and previous is not None:
                 self.say.comma(previous, tails)

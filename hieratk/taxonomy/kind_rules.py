@@ -43,6 +43,8 @@ def _kind_span(entry: Entry) -> Span:
 
 
 def _readings(draft: Draft, findings: Findings) -> None:
+    if "classes" in draft.lost:
+        return  # the kinds may be there
     for entry in draft:
         # Whoever wrote `kind: class` has thought about it.
         if entry.details is not None and "kind" in entry.details.raw:

@@ -96,6 +96,8 @@ class _Shape:
         rest = Mapping(tuple(simple), document.span, document.flow, document.lost)
         draft = Draft(self.fields.fields(rest, first, _simple_keys(sections)) or Details(first))
         draft.lost.update(document.lost)
+        # What stands under a misspelt section has been reported; what refers to it is not at fault.
+        draft.lost.update({"tree": "*"}.get(name, name) for name in sections if name in draft.head.raw)
         # `classes` after `tree`: what is said there belongs to classes that are known by then.
         for name, section in sections.items():
             for key, value in document.entries:
@@ -260,7 +262,8 @@ class _Shape:
             if entry is None:
                 continue
             entry.details = details
-            if details.get("parts") is not None and entry.kind != "mixed":
+            kind_unknown = "kind" in details.raw and details.get("kind") is None
+            if details.get("parts") is not None and entry.kind != "mixed" and not kind_unknown:
                 self.report(
                     "S009",
                     details.keys["parts"].span,

@@ -22,7 +22,8 @@ BACKBONES = (
     "regnetx_002", "regnety_002", "convnext_atto", "convnextv2_atto", "efficientnet_b0", "efficientnet_es",
     "tf_efficientnetv2_b0", "mobilenetv2_050", "mobilenetv3_small_050", "mobilenetv4_conv_small", "mnasnet_small",
     "lcnet_050", "tinynet_e", "fbnetc_100", "ghostnet_050", "hardcorenas_a", "densenet121", "dla34",
-    "edgenext_xx_small", "mobileone_s0", "repvgg_a0", "rexnet_100", "swin_tiny_patch4_window7_224", "vit_tiny_patch16_224",
+    "edgenext_xx_small",
+    "mobileone_s0", "repvgg_a0", "rexnet_100", "swin_tiny_patch4_window7_224", "vit_tiny_patch16_224",
     "pvt_v2_b0", "poolformer_s12",
 )  # fmt: skip
 DECODERS = ("unet", "smp-unet", "smp-upernet", "smp-deeplabv3plus")

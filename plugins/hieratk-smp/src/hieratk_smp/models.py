@@ -38,12 +38,22 @@ def unet(
     widths: tuple[int, ...] = (16, 32, 64, 128, 256),
     attention: Attention | None = None,
 ) -> SegmentationNet:
-    """U-Net. `widths`: decoder channels at strides 1, 2, 4, ...; a shallow backbone takes the first of them."""
+    """U-Net. `widths`: decoder channels at strides 1, 2, 4, ...; a shallow backbone takes the first of them.
+
+    `attention`: "scse" weighs channels and pixels of every decoder stage; its widths are then at least 16.
+    """
     encoder_ = smp(in_channels, encoder=encoder, weights=weights) if backbone is None else backbone
-    widths = _widths("smp-unet", encoder_, widths)
+    widths = _widths("smp-unet", encoder_, widths, least=16 if attention else 1)
+
+    def make(channels: list[int]) -> nn.Module:
+        decoder = UnetDecoder(channels, widths[::-1], n_blocks=len(widths), attention_type=attention)
+        # The last block gets no map from the encoder, and smp never calls the attention over one.
+        decoder.blocks[-1].attention1 = nn.Identity()
+        return decoder
+
     return SmpNet(
         encoder_,
-        lambda channels: UnetDecoder(channels, widths[::-1], n_blocks=len(widths), attention_type=attention),
+        make,
         family="full",
         channels=widths[0],
         name="smp-unet",
@@ -61,15 +71,21 @@ def unetplusplus(
 ) -> SegmentationNet:
     """U-Net++. `widths` as in `smp-unet`. The backbone needs a map at stride 2."""
     encoder_ = smp(in_channels, encoder=encoder, weights=weights) if backbone is None else backbone
-    widths = _widths("smp-unetplusplus", encoder_, widths)
+    widths = _widths("smp-unetplusplus", encoder_, widths, least=16 if attention else 1)
     if encoder_.strides[0] > 2:
         raise PluginError(
             f"smp-unetplusplus: the finest map of the backbone has stride {encoder_.strides[0]}, the decoder needs one "
             "of stride 2; smp-unet does not"
         )
+
+    def make(channels: list[int]) -> nn.Module:
+        decoder = UnetPlusPlusDecoder(channels, widths[::-1], n_blocks=len(widths), attention_type=attention)
+        decoder.blocks[f"x_0_{decoder.depth}"].attention1 = nn.Identity()  # as in smp-unet
+        return decoder
+
     return SmpNet(
         encoder_,
-        lambda channels: UnetPlusPlusDecoder(channels, widths[::-1], n_blocks=len(widths), attention_type=attention),
+        make,
         family="full",
         channels=widths[0],
         name="smp-unetplusplus",
@@ -129,10 +145,11 @@ def fpn(
 ) -> SegmentationNet:
     """Feature pyramid over the backbone's last four maps, merged by sum or side by side.
 
-    `width` is a multiple of 32, since smp normalises these channels in 32 groups.
+    `width` is a multiple of 32, from 64 on: smp normalises these channels in 32 groups, and a group of one channel is
+    undefined at one pixel.
     """
-    if width < 1 or width % 32:
-        raise PluginError(f"smp-fpn: option 'width' must be a multiple of 32, not {width}")
+    if width < 64 or width % 32:
+        raise PluginError(f"smp-fpn: option 'width' must be a multiple of 32 from 64 on, not {width}")
     encoder_ = smp(in_channels, encoder=encoder, weights=weights) if backbone is None else backbone
     _four_maps("smp-fpn", encoder_)
     return SmpNet(
@@ -270,11 +287,13 @@ def pspnet(
     )
 
 
-def _widths(name: str, backbone: Backbone, widths: tuple[int, ...]) -> tuple[int, ...]:
+def _widths(name: str, backbone: Backbone, widths: tuple[int, ...], *, least: int = 1) -> tuple[int, ...]:
     """The widths for strides 1, 2, ... up to half the backbone's coarsest."""
     needed = max(1, round(math.log2(backbone.strides[-1])))
-    if len(widths) < needed or min(widths) < 1:
-        raise PluginError(f"{name}: option 'widths' needs {needed} positive numbers for this backbone, not {widths}")
+    if len(widths) < needed or min(widths) < least:
+        raise PluginError(
+            f"{name}: option 'widths' needs {needed} numbers of at least {least} for this backbone, not {widths}"
+        )
     return tuple(widths[:needed])
 
 
