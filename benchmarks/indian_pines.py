@@ -43,7 +43,7 @@ def forest(prepared: Prepared, seed: int) -> dict[str, float]:
     model = RandomForestClassifier(200, random_state=seed, n_jobs=-1)
     model.fit(image[:, train].T, labels[train][:, -1])
     leaves = model.predict(image[:, test].T)
-    levels = np.stack([tables.level_of_leaf(l)[leaves] for l in range(len(tables.sizes))], 1)
+    levels = np.stack([tables.level_of_leaf(i)[leaves] for i in range(len(tables.sizes))], 1)
     return dict(zip(tables.level_names, (levels == labels[test]).mean(0).tolist(), strict=True))
 
 

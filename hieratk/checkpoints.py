@@ -7,19 +7,17 @@ Layout of a folder:
     state-<step>.safetensors     optimiser state, only where training may go on
     taxonomy.yaml                the tree itself, complete
 
-`checkpoint.json` is renamed into place last and names the files it belongs to, so a process that dies while writing leaves
-the checkpoint of before.
+`checkpoint.json` is renamed into place last and names the files it belongs to, so a process that dies while writing
+leaves the checkpoint of before.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
 
 import safetensors
 import torch
@@ -74,8 +72,8 @@ class Checkpoint:
         """Raise CheckpointError, with the difference, unless a taxonomy is the checkpoint's own."""
         if taxonomy.fingerprint != self.taxonomy.fingerprint:
             raise CheckpointError(
-                f"the checkpoint {self.folder} was trained for `{self.taxonomy.id}` {self.taxonomy.version} and not for "
-                f"`{taxonomy.id}` {taxonomy.version}: {self.taxonomy.difference(taxonomy)}; "
+                f"the checkpoint {self.folder} was trained for `{self.taxonomy.id}` {self.taxonomy.version} "
+                f"and not for `{taxonomy.id}` {taxonomy.version}: {self.taxonomy.difference(taxonomy)}; "
                 "train anew, or leave the taxonomy out to use the checkpoint's"
             )
 
@@ -125,7 +123,9 @@ def save(
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _save_tensors(folder / weights, {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()})
+        _save_tensors(
+            folder / weights, {name: tensor.cpu().contiguous() for name, tensor in model.state_dict().items()}
+        )
         if optimizer is not None and state is not None:
             _save_tensors(folder / state, _flatten(optimizer))
         _replace(folder / "taxonomy.yaml", dump_taxonomy(taxonomy))
@@ -193,7 +193,9 @@ def restore(checkpoint: Checkpoint, model: HierarchicalModel, optimizer: torch.o
 
 def _flatten(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
     state: dict[int, dict[str, Tensor]] = optimizer.state_dict()["state"]
-    return {f"{index}.{key}": tensor.cpu().contiguous() for index, slots in state.items() for key, tensor in slots.items()}
+    return {
+        f"{index}.{key}": tensor.cpu().contiguous() for index, slots in state.items() for key, tensor in slots.items()
+    }
 
 
 def _mismatch(model: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> str:
@@ -221,7 +223,7 @@ def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         save_file(tensors, part)
-        os.replace(part, path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
 
@@ -230,8 +232,6 @@ def _replace(path: Path, text: str) -> None:
     part = path.with_name(f".{path.name}.part")
     try:
         part.write_text(text, encoding="utf-8")
-        os.replace(part, path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)
-
-

@@ -70,7 +70,9 @@ class BlockSplit(Strict):
     def _folds_exist(self) -> BlockSplit:
         wrong = [fold for fold in (*self.test, *self.val) if not 0 <= fold < self.folds]
         if wrong:
-            raise ValueError(f"fold {wrong[0]} does not exist: with `folds: {self.folds}` they are 0 to {self.folds - 1}")
+            raise ValueError(
+                f"fold {wrong[0]} does not exist: with `folds: {self.folds}` they are 0 to {self.folds - 1}"
+            )
         both = sorted(set(self.test) & set(self.val))
         if both:
             raise ValueError(f"fold {both[0]} is both test and val")
@@ -290,13 +292,11 @@ def _content(value: Value) -> Any:
     return None if not value.quoted and value.text in ("", "~", "null") else value.text
 
 
-def _lookup(content: object, path: Sequence[str | int]) -> object:
+def _lookup(content: Any, path: Sequence[str | int]) -> Any:
     for part in path:
-        if isinstance(content, dict) and part in content:
+        try:
             content = content[part]
-        elif isinstance(content, list) and isinstance(part, int) and part < len(content):
-            content = content[part]
-        else:
+        except (KeyError, IndexError, TypeError):
             return None
     return content
 

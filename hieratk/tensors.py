@@ -34,8 +34,8 @@ class TaxonomyTensors(nn.Module):
         self.has_carried = bool(tables.carried.any())
         for name in ("index", "paths", "carried"):
             self.register_buffer(name, torch.tensor(getattr(tables, name)), persistent=False)
-        for l, up in enumerate(tables.up, start=1):
-            self.register_buffer(f"up_{l}", torch.tensor(up), persistent=False)
+        for i, up in enumerate(tables.up, start=1):
+            self.register_buffer(f"up_{i}", torch.tensor(up), persistent=False)
         for name, lookup in tables.lookups.items():
             if lookup.table is not None:
                 self.register_buffer(f"lookup_{name}", torch.tensor(lookup.table), persistent=False)
@@ -58,7 +58,7 @@ class TaxonomyTensors(nn.Module):
         """(B, N, ...) node logits as L views (B, C_l, ...), coarse to fine."""
         if logits.shape[1] != self.channels:
             raise ValueError(f"logits have {logits.shape[1]} channels, the tree has {self.channels} nodes")
-        return logits.split(list(self.sizes), dim=1)
+        return torch.split(logits, list(self.sizes), dim=1)
 
     def rows(self, pixels: Tensor, encoding: str = "default") -> Tensor:
         """Label rows (int32, shape of `pixels`) of raster values of any integer dtype.

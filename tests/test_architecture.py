@@ -142,15 +142,15 @@ def test_every_public_function_and_class_has_a_docstring() -> None:
         if not ast.get_docstring(tree):
             missing.append(str(path))
         for node in tree.body:
-            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
-                if not ast.get_docstring(node):
-                    missing.append(f"{path}:{node.lineno} {node.name}")
+            public = isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+            if public and not ast.get_docstring(node):
+                missing.append(f"{path}:{node.lineno} {node.name}")
     assert not missing
 
 
 def test_nothing_registers_or_reads_the_environment_at_import() -> None:
     for path in FILES:
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            assert not (isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and room_of(path) != "commands"), (
-                f"{path}:{node.lineno} calls something at import"
-            )
+            assert not (
+                isinstance(node, ast.Expr) and isinstance(node.value, ast.Call) and room_of(path) != "commands"
+            ), f"{path}:{node.lineno} calls something at import"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,9 +26,9 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def copy(trained: Path, tmp_path: Path) -> Iterator[Path]:
+def copy(trained: Path, tmp_path: Path) -> Path:
     shutil.copytree(trained, tmp_path / "copy")
-    yield tmp_path / "copy"
+    return tmp_path / "copy"
 
 
 def change(folder: Path, **values: object) -> None:
@@ -59,7 +58,9 @@ def test_another_tree_is_an_error_that_shows_the_difference(trained: Path, tmp_p
     path.write_text(TREE.replace("rice: 2", "wheat: 2"), encoding="utf-8")
     with pytest.raises(CheckpointError, match=r"trained for `fields` 1.0.0 .*missing: rice; new: wheat"):
         checkpoint.require(load(path))
-    moved = Taxonomy.from_outline({"rice": 2, "water": {"maize": 3}, "fields": 1}, levels=["cover", "crop"], id="fields")
+    moved = Taxonomy.from_outline(
+        {"rice": 2, "water": {"maize": 3}, "fields": 1}, levels=["cover", "crop"], id="fields"
+    )
     with pytest.raises(CheckpointError, match="moved: rice, maize"):
         checkpoint.require(moved)
 
@@ -80,7 +81,7 @@ def test_a_newer_format_is_refused(copy: Path) -> None:
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}', '{"format": "one"}'])
 def test_a_broken_description(copy: Path, text: str) -> None:
     (copy / "checkpoint.json").write_text(text)
-    with pytest.raises(CheckpointError, match="checkpoint.json cannot be read"):
+    with pytest.raises(CheckpointError, match=r"checkpoint\.json cannot be read"):
         open_checkpoint(copy)
 
 
@@ -98,7 +99,7 @@ def test_missing_and_truncated_weights(copy: Path) -> None:
     with pytest.raises(CheckpointError, match=r"weights-0000001.safetensors cannot be read.*is the copy complete"):
         open_checkpoint(copy).model()
     weights.unlink()
-    with pytest.raises(CheckpointError, match="weights-0000001.safetensors is missing"):
+    with pytest.raises(CheckpointError, match=r"weights-0000001\.safetensors is missing"):
         open_checkpoint(copy)
 
 

@@ -55,7 +55,9 @@ def test_the_three_splits(tmp_path: Path) -> None:
 
 def test_overrides(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
-    run = read_run(path, ["schedule.steps=5", "loss=flat-ce", "backbone.name=conv", "backbone.depth=1", "model.depth=3"]).run
+    run = read_run(
+        path, ["schedule.steps=5", "loss=flat-ce", "backbone.name=conv", "backbone.depth=1", "model.depth=3"]
+    ).run
     assert run.schedule.steps == 5
     assert run.loss.name == "flat-ce"
     assert run.backbone is not None

@@ -153,6 +153,16 @@ def test_findings_list_fifty_and_count_the_rest() -> None:
     assert json.loads(render(found, format="json"))["summary"] == {"warning": 70, "error": 1}
 
 
+def test_endless_values_are_cut_in_messages() -> None:
+    findings = Findings(Source("x", "a"), {"T1": RuleHead("one", "error")})
+    findings.add("T1", Span(0, 1), f"`{'x' * 10_000}` is wrong", help="y" * 10_000)
+    (found,) = findings.problems()
+    assert found.message.startswith("`xxx")
+    assert found.message.endswith("xxx` is wrong")
+    assert len(found.message) < 310
+    assert len(found.help) < 310
+
+
 def test_suggestions_have_a_budget() -> None:
     findings = Findings(Source("x", ""), {})
     words = [f"name{number}" for number in range(100_000)]

@@ -1,9 +1,11 @@
 """Every code block of README and docs runs: Python is executed, YAML is read, commands are given.
 
-In a console or sh block, `hieratk ...` lines are carried out in order in a folder with a scene, its labels, a tree and a run
+In a console or sh block, `hieratk ...` lines are carried out in order in a folder with a scene, its labels, a tree
+and a run
 file under the names that the documents use. A train command is cut short to two steps of small chips; nothing else is
 changed. `$ make`, `$ pip` and `$ git` lines are what `.ci/run` and the reader do. A block after an HTML comment
-`<!-- not run: reason -->` is left out. docs/rules.md shows wrong and right for every rule; tests/test_rules.py runs those.
+`<!-- not run: reason -->` is left out. docs/rules.md shows wrong and right for every rule; tests/test_rules.py runs
+those.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ from tests.scenes import RUN, TREE, write_scene
 ROOT = Path(__file__).parent.parent
 DOCS = [page for page in sorted((ROOT / "docs").glob("*.md")) if page.name != "rules.md"]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *DOCS]
-BLOCK = re.compile(r"^(<!-- not run: (?P<reason>.+?) -->\n+)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^(<!-- not run: (?P<reason>.+?) -->\n+)?^```(?P<kind>\w+)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 ELSEWHERE = ("make", "pip", "git", "cd", "mkdir", "pre-commit", "python")
 
 
@@ -44,12 +48,14 @@ class Block:
 
 
 def blocks(*kinds: str) -> list[Block]:
-    found = []
+    found: list[Block] = []
     for page in PAGES:
         text = page.read_text(encoding="utf-8")
-        for match in BLOCK.finditer(text):
-            if match["kind"] in kinds and not match["reason"]:
-                found.append(Block(page, text.count("\n", 0, match.start("body")), match["kind"], match["body"]))
+        found += [
+            Block(page, text.count("\n", 0, match.start("body")), match["kind"], match["body"])
+            for match in BLOCK.finditer(text)
+            if match["kind"] in kinds and not match["reason"]
+        ]
     return found
 
 
@@ -70,7 +76,9 @@ def desk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def _install_the_plugin_of_the_guide(site: Path) -> None:
     """The files of docs/plugins.md as pip would leave them, without pip."""
-    code, project = (block.body for block in blocks("python", "toml") if block.page.name == "plugins.md" and block.line < 70)
+    code, project = (
+        block.body for block in blocks("python", "toml") if block.page.name == "plugins.md" and block.line < 70
+    )
     entry = re.search(r'^\[project\.entry-points\."(.+?)"\]\n(\w+) = "(.+?)"', project, re.MULTILINE)
     assert entry is not None
     info = site / "hieratk_ladder-0.1.0.dist-info"
@@ -80,8 +88,9 @@ def _install_the_plugin_of_the_guide(site: Path) -> None:
     (info / "entry_points.txt").write_text(f"[{entry[1]}]\n{entry[2]} = {entry[3]}\n")
 
 
+@pytest.mark.usefixtures("desk")
 @pytest.mark.parametrize("block", blocks("python"), ids=str)
-def test_python(block: Block, desk: Path) -> None:
+def test_python(block: Block) -> None:
     exec(compile("\n" * block.line + block.body, str(block.page), "exec"), {"__name__": "__main__"})
 
 
@@ -92,7 +101,9 @@ def test_yaml(block: Block, desk: Path) -> None:
         taxonomy, problems = read(source)
         errors = [problem for problem in problems if problem.severity == "error"]
         assert taxonomy is not None, render(errors)
-    elif re.search(r"^(scenes|dataset):", block.body, re.MULTILINE) and re.search(r"^taxonomy:", block.body, re.MULTILINE):
+    elif re.search(r"^(scenes|dataset):", block.body, re.MULTILINE) and re.search(
+        r"^taxonomy:", block.body, re.MULTILINE
+    ):
         path = desk / "block.yaml"
         path.write_text(block.body, encoding="utf-8")
         read_run(path)
@@ -102,8 +113,9 @@ def test_yaml(block: Block, desk: Path) -> None:
         assert not [problem for problem in problems if problem.severity == "error"], render(problems)
 
 
+@pytest.mark.usefixtures("desk")
 @pytest.mark.parametrize("block", blocks("console", "sh"), ids=str)
-def test_commands(block: Block, desk: Path) -> None:
+def test_commands(block: Block) -> None:
     lines = block.body.splitlines() if block.kind == "sh" else re.findall(r"^\$ (.+)$", block.body, re.MULTILINE)
     for line in filter(None, lines):
         words = shlex.split(line, comments=True)

@@ -202,7 +202,7 @@ def test_hostile_text_gets_a_message_each(text: str, codes: list[str]) -> None:
     begin = time.process_time()
     _, problems = compose(Source("x", text))
     assert [problem.code for problem in problems] == codes
-    assert time.process_time() - begin < 5
+    assert time.process_time() - begin < 10
 
 
 def test_too_many_values() -> None:
@@ -210,7 +210,7 @@ def test_too_many_values() -> None:
     value, problems = compose(Source("x", "[" + "a," * 600_000 + "]"))
     assert value is None
     assert [problem.code for problem in problems] == ["Y018"]
-    assert time.process_time() - begin < 5
+    assert time.process_time() - begin < 10
 
 
 _FRAGMENTS = st.sampled_from(

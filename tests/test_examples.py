@@ -39,7 +39,9 @@ def test_agnet18_pools_the_codes_as_described() -> None:
 def test_the_landsat_examples_train(name: str, tmp_path: Path) -> None:
     root = DATA / name
     if not root.is_dir():
-        pytest.skip(f"no folder {name}/ in the data folder that HIERATK_DATA names; the scenes are not in the repository")
+        pytest.skip(
+            f"no folder {name}/ in the data folder that HIERATK_DATA names; the scenes are not in the repository"
+        )
     changes = [f"root={root}", "schedule.steps=2", "schedule.chip=64", "schedule.batch=2", "schedule.validate_every=0"]
     prepared = prepare(read_run(EXAMPLES / f"{name}.yaml", changes), folder=tmp_path)
     assert prepared.survey.labelled("train") > 1000

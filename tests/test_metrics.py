@@ -41,7 +41,7 @@ def draw_batch(taxonomy: Taxonomy, data: st.DataObject, *, legal: bool) -> tuple
 
 
 def by_pixel(x: torch.Tensor) -> list[list[int]]:
-    return x.movedim(1, -1).flatten(0, -2).tolist()  # type: ignore[no-any-return]
+    return x.movedim(1, -1).flatten(0, -2).tolist()
 
 
 def same(found: float, expected: float) -> bool:
@@ -60,9 +60,9 @@ def test_scores_equal_the_slow_truth(taxonomy: Taxonomy, data: st.DataObject, le
         assert name == taxonomy.level_names[i]
         expected = oracle.scores_of_level([p[i] for p, _ in pairs], [t[i] for _, t in pairs], len(truth.levels[i]))
         for key in ("oa", "miou", "f1", "kappa", "pixels"):
-            assert same(getattr(scores, key), expected[key]), key  # type: ignore[arg-type]
+            assert same(getattr(scores, key), expected[key]), key
         assert list(scores.iou) == list(scores.support) == truth.levels[i]
-        assert all(same(a, b) for a, b in zip(scores.iou.values(), expected["iou"], strict=True))  # type: ignore[call-overload]
+        assert all(same(a, b) for a, b in zip(scores.iou.values(), expected["iou"], strict=True))
         assert list(scores.support.values()) == expected["support"]
         for t, p in np.ndindex(len(truth.levels[i]), len(truth.levels[i])):
             assert metrics.confusion(i)[t, p] == sum(a[i] == p and b[i] == t for a, b in pairs)
@@ -153,7 +153,7 @@ def test_merging_parts_equals_counting_all(data: st.DataObject, parts: int) -> N
         merged.merge(part)
         total = total + part.state()
     assert torch.equal(whole.state(), merged.state())
-    assert torch.equal(whole.state(), total)  # type: ignore[arg-type]
+    assert torch.equal(whole.state(), total)
     again = LevelMetrics.from_state(RAGGED, whole.state())
     assert repr(again.compute()) == repr(whole.compute())
     again.update(predictions, labels)

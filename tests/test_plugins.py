@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -269,3 +270,42 @@ def test_check_command_tells_sound_from_faulty(install: Install) -> None:
     assert "No module named 'no_such_library'" in gone.stdout
     with pytest.raises(PluginError, match="no plugin 'tinny'; did you mean 'tiny'"):
         CliRunner().invoke(plugins_app, ["check", "tinny"], catch_exceptions=False)
+
+
+@pytest.mark.parametrize("name", ["ladder", "hieratk-two-words"])
+def test_a_new_package_keeps_the_contract_at_once(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What pip would install of it is put on the path by hand; then its own test and `check` run on it."""
+    folder = tmp_path / name
+    result = CliRunner().invoke(plugins_app, ["new", str(folder)], catch_exceptions=False)
+    plugin = name.removeprefix("hieratk-")
+    assert result.stdout.splitlines()[1] == f'next: pip install -e "{folder}[test]" && hieratk plugins check {plugin}'
+    project = tomllib.loads((folder / "pyproject.toml").read_text())
+    groups = project["project"]["entry-points"]
+    info = tmp_path / "site" / "new_package-0.1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {project['project']['name']}\nVersion: 0.1.0\n")
+    entries = "".join(f"{key} = {value}\n" for key, value in groups["hieratk.backbones"].items())
+    (info / "entry_points.txt").write_text(f"[hieratk.backbones]\n{entries}")
+    assert project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"] == [
+        str(path.relative_to(folder)) for path in (folder / "src").iterdir()
+    ]
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    monkeypatch.syspath_prepend(folder / "src")
+    check = CliRunner().invoke(plugins_app, ["check", plugin, "--bands", "3"], catch_exceptions=False)
+    assert (check.exit_code, check.stdout.splitlines()[-1]) == (0, "11 checks, 0 failed"), check.stdout
+    own: dict[str, Any] = {}
+    exec(compile((folder / "tests" / "test_contract.py").read_text(), "test_contract.py", "exec"), own)
+    own["test_contract"]()
+
+
+def test_new_never_overwrites_and_wants_a_name_that_can_be_one(tmp_path: Path) -> None:
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "work.py").write_text("")
+    with pytest.raises(PluginError, match="full is not empty; name a new folder"):
+        CliRunner().invoke(plugins_app, ["new", str(tmp_path / "full")], catch_exceptions=False)
+    assert [path.name for path in (tmp_path / "full").iterdir()] == ["work.py"]
+    with pytest.raises(PluginError, match="'My_Net' cannot be one; take small letters"):
+        CliRunner().invoke(plugins_app, ["new", str(tmp_path / "My_Net")], catch_exceptions=False)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(PluginError, match="Not a directory; name another folder"):
+        CliRunner().invoke(plugins_app, ["new", str(tmp_path / "file" / "net")], catch_exceptions=False)

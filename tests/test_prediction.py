@@ -23,7 +23,7 @@ from hieratk.decoding import best_path
 from hieratk.errors import CheckpointError, DataError, RasterError
 from hieratk.prediction import predict
 from hieratk.prediction.legend import legend
-from hieratk.rasters import Grid, create, read
+from hieratk.rasters import Grid, create, inspect, read
 from hieratk.tensors import TaxonomyTensors
 from hieratk.training.fit import fit
 from hieratk.training.setup import prepare
@@ -51,11 +51,13 @@ def whole_image(checkpoint: Path, image: Path) -> tuple[np.ndarray, np.ndarray]:
 def test_a_map_is_the_whole_image_prediction(trained: Path, tmp_path: Path, window: int, overlap: int) -> None:
     """The network of the test looks 8 px far, so windows that share 16 px must give the very same map."""
     classes, valid = whole_image(trained / "run", trained / "scene.tif")
-    done = predict(trained / "run", trained / "scene.tif", tmp_path / "map.tif", window=window, overlap=overlap, batch=3)
+    done = predict(
+        trained / "run", trained / "scene.tif", tmp_path / "map.tif", window=window, overlap=overlap, batch=3
+    )
     written = read(tmp_path / "map.tif")
-    for l, band in enumerate(legend(open_checkpoint(trained / "run").taxonomy).bands):
-        expected = np.where(valid, band.values[classes[l]], 0)
-        assert np.array_equal(written[l], expected)
+    for i, band in enumerate(legend(open_checkpoint(trained / "run").taxonomy).bands):
+        expected = np.where(valid, band.values[classes[i]], 0)
+        assert np.array_equal(written[i], expected)
     assert (done.predicted, done.nodata) == (int(valid.sum()), int((~valid).sum()))
     assert done.nodata == 35
 
@@ -76,6 +78,7 @@ def test_what_a_map_says_about_itself(trained: Path, tmp_path: Path) -> None:
         assert {value: entry["id"] for value, entry in classes.items()} == {"1": "water", "2": "rice", "3": "maize"}
         assert dataset.tags(1)["HIERATK_LEVEL"] == "cover"
         assert dataset.colormap(1)[1][:3] == tuple(legend(opened.taxonomy).bands[0].colors[0])
+        assert "HIERATK_VERSION" in dataset.tags()
 
 
 def test_every_pixel_lies_on_one_path(trained: Path, tmp_path: Path) -> None:
@@ -88,9 +91,7 @@ def test_every_pixel_lies_on_one_path(trained: Path, tmp_path: Path) -> None:
 def test_without_a_georeference_none_is_invented(trained: Path, tmp_path: Path) -> None:
     write_scene(tmp_path, georeferenced=False)
     predict(trained / "run", tmp_path / "scene.tif", tmp_path / "map.tif")
-    with pytest.warns(rasterio.errors.NotGeoreferencedWarning), rasterio.open(tmp_path / "map.tif") as dataset:
-        assert dataset.crs is None
-        assert dataset.transform.is_identity
+    assert inspect(tmp_path / "map.tif").grid == Grid(80, 96, None, None)
 
 
 def test_a_scene_smaller_than_the_window(trained: Path, tmp_path: Path) -> None:
@@ -121,7 +122,7 @@ def expect(trained: Path, image: Path, error: type[Exception], *words: str, out:
     for word in words:
         assert word in str(caught.value)
     assert not target.exists()
-    assert not [path for path in image.parent.glob(".*part*")]
+    assert not list(image.parent.glob(".*part*"))
 
 
 def test_images_that_cannot_be_predicted(trained: Path, tmp_path: Path) -> None:
@@ -189,7 +190,8 @@ def test_an_interrupt_leaves_no_half_map(trained: Path, tmp_path: Path) -> None:
         def slowly(done, total):
             print(done, flush=True)
             time.sleep(0.2)
-        predict({str(trained / "run")!r}, {str(trained / "scene.tif")!r}, "map.tif", window=16, overlap=4, progress=slowly)
+        run, scene = {str(trained / "run")!r}, {str(trained / "scene.tif")!r}
+        predict(run, scene, "map.tif", window=16, overlap=4, progress=slowly)
     """
     process = run_python(code, folder=tmp_path)
     assert process.stdout is not None
@@ -205,7 +207,7 @@ def test_an_existing_map_survives_a_failure(trained: Path, tmp_path: Path) -> No
     predict(trained / "run", trained / "scene.tif", target)
     before = target.read_bytes()
 
-    def stop(done: int, total: int) -> None:
+    def stop(*_: int) -> None:
         raise RuntimeError("stop")
 
     with pytest.raises(RuntimeError):
@@ -217,5 +219,3 @@ def test_predicting_twice_gives_the_same_bytes(trained: Path, tmp_path: Path) ->
     for name in ("a.tif", "b.tif"):
         predict(trained / "run", trained / "scene.tif", tmp_path / name, window=32, overlap=8)
     assert (tmp_path / "a.tif").read_bytes() == (tmp_path / "b.tif").read_bytes()
-
-

@@ -4,6 +4,7 @@ import sys
 import textwrap
 import threading
 import warnings
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hieratk.errors import RasterError
-from hieratk.rasters import Grid, Raster, RasterWriter, Window, create, inspect, read, write_png
+from hieratk.rasters import Entry, Grid, Raster, RasterWriter, Window, create, inspect, read, write_png
 
 UTM = rasterio.crs.CRS.from_epsg(32612).to_wkt()
 NORTH_UP = (30.0, 0.0, 301905.0, 0.0, -30.0, 4154085.0)
@@ -53,7 +54,7 @@ def test_metadata_is_carried(tmp_path):
         names=("level1", "level2"),
         tags={"A": "b"},
         band_tags=({"LEVEL": "1"}, {"LEVEL": "2"}),
-        colormaps=({3: (1, 2, 3)}, {4: (4, 5, 6)}),
+        legends=((Entry(3, "Sea & ice", "sea", (1, 2, 3)),), (Entry(4, "<bare>", "bare", (4, 5, 6)),)),
     )
     info = inspect(path)
     assert info.grid == Grid(70, 50, NORTH_UP, info.grid.crs)
@@ -62,10 +63,45 @@ def test_metadata_is_carried(tmp_path):
     assert info.names == ("level1", "level2")
     assert info.tags["A"] == "b"
     assert [tags["LEVEL"] for tags in info.band_tags] == ["1", "2"]
-    assert info.colormaps[0][3] == (1, 2, 3, 255)
+    assert info.colormaps[0] == {0: (0, 0, 0, 0), 1: (0, 0, 0, 0), 2: (0, 0, 0, 0), 3: (1, 2, 3, 255)} | {
+        value: color for value, color in info.colormaps[0].items() if value > 3
+    }
     with rasterio.open(path) as file:
         assert file.profile["tiled"]
         assert file.profile["compress"] == "deflate"
+
+
+def test_the_side_file_has_a_table_for_every_band(tmp_path):
+    legends = (
+        (Entry(3, "Sea & ice", "sea", (1, 2, 3)),),
+        (Entry(4, "<bare>", "bare", (4, 5, 6)), Entry(2, "é", "e", (7, 8, 9))),
+    )
+    write(tmp_path / "a.tif", pixels(), legends=legends)
+    assert files(tmp_path) == ["a.tif", "a.tif.aux.xml"]
+    bands = ElementTree.parse(tmp_path / "a.tif.aux.xml").getroot().findall("PAMRasterBand")
+    rows = [[[cell.text for cell in row.findall("F")] for row in band.iter("Row")] for band in bands]
+    assert rows == [
+        [["3", "Sea & ice", "sea", "1", "2", "3"]],
+        [["2", "é", "e", "7", "8", "9"], ["4", "<bare>", "bare", "4", "5", "6"]],
+    ]
+    entries = [entry.attrib for entry in bands[1].iter("Entry")]
+    assert entries[2] == {"c1": "7", "c2": "8", "c3": "9", "c4": "255"}
+    assert entries[3] == {"c1": "0", "c2": "0", "c3": "0", "c4": "0"}
+
+
+def test_a_raster_without_a_legend_leaves_no_old_side_file(tmp_path):
+    legend = ((Entry(3, "Sea", "sea", (1, 2, 3)),),) * 2
+    write(tmp_path / "a.tif", pixels(), legends=legend)
+    write(tmp_path / "a.tif", pixels())
+    assert files(tmp_path) == ["a.tif"]
+
+
+def test_wide_values_have_a_table_but_no_colours(tmp_path):
+    data = pixels().astype(np.int32)
+    write(tmp_path / "a.tif", data, legends=((Entry(91000, "Forest", "forest", (1, 2, 3)),),) * 2)
+    text = (tmp_path / "a.tif.aux.xml").read_text()
+    assert "<F>91000</F>" in text
+    assert "ColorTable" not in text
 
 
 def test_absent_georeference_stays_absent(tmp_path):

@@ -108,3 +108,27 @@ def test_fixes_of_broken_files_cure_them(monkeypatch: pytest.MonkeyPatch) -> Non
             assert not {other.code for other in after if other.severity == "error"} - known, (path.stem, render(after))
             cured += 1
     assert cured > 25
+
+
+def _yaml_blocks() -> list[str]:
+    return re.findall(r"```yaml\n(.*?)```", (DOCS / "taxonomy.md").read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_docs_hold_valid_yaml() -> None:
+    """The first example is a tree, and no other example breaks a rule of text or shape."""
+    first, *others = _yaml_blocks()
+    taxonomy, _ = read(Source("example.yaml", first))
+    assert taxonomy is not None
+    assert len(others) > 5
+    for block in others[:-1]:
+        _, problems = read(Source("example.yaml", "hieratk: taxonomy/1\n" + block))
+        found = {problem.code for problem in problems if problem.code[0] in "YS"}
+        assert found <= {"S005", "S006"}, (block, render(problems))
+
+
+def test_docs_name_every_key_of_a_class_and_a_document() -> None:
+    from hieratk.taxonomy import spec
+
+    text = (DOCS / "taxonomy.md").read_text(encoding="utf-8")
+    for key in (*spec.CLASS, *spec.DOCUMENT, *spec.SPECIAL, *spec.ENCODING, *spec.ATTRIBUTE):
+        assert re.search(rf"\b{key}\b", text), key

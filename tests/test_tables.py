@@ -117,7 +117,7 @@ def test_lookup_is_total(taxonomy: Taxonomy, data: st.DataObject) -> None:
 def test_lookup_at_the_ends_of_every_dtype(dtype: str) -> None:
     info = np.iinfo(dtype)
     values = ((int(info.min), int(info.min), "a"), (int(info.max), int(info.max), "b"))
-    encoding = Encoding("default", dtype, values)  # type: ignore[arg-type]
+    encoding = Encoding("default", dtype, values)
     tree = Taxonomy.from_outline({"a": None, "b": None})
     tree = Taxonomy(tree.id, tree.nodes, tree.level_names, encodings={"default": encoding})
     pixels = np.array([info.min, info.min + 1, info.max - 1, info.max], dtype)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -110,7 +111,9 @@ def test_it_learns(scene: Path) -> None:
 
 
 def test_scores_do_not_depend_on_the_windows(scene: Path) -> None:
-    """Only the deep part of a window counts, and only pixels of the split: tilings agree where the net looks no further."""
+    """Only the deep part of a window counts, and only pixels of the split: tilings agree where the net looks no
+    further.
+    """
     folder = fit(prepared_from(scene), scene / "a")
     scores = [
         evaluate(folder, prepared_from(scene, f"predict.window={size}", f"predict.overlap={overlap}"))
@@ -131,7 +134,9 @@ def test_validation_scores_come_with_the_step(scene: Path) -> None:
 def test_a_folder_with_a_checkpoint_is_not_overwritten(scene: Path) -> None:
     prepared = prepared_from(scene, "schedule.steps=1")
     fit(prepared, scene / "a")
-    with pytest.raises(CheckpointError, match="holds a checkpoint already; go on with --resume, or choose another folder"):
+    with pytest.raises(
+        CheckpointError, match="holds a checkpoint already; go on with --resume, or choose another folder"
+    ):
         fit(prepared, scene / "a")
 
 
@@ -175,5 +180,5 @@ def test_the_learning_rate_climbs_and_falls() -> None:
     assert rates[0] == pytest.approx(0.1)
     assert rates[9] == rates[10] == 1.0
     assert rates[60] == pytest.approx(0.55)
-    assert all(a > b for a, b in zip(rates[10:], rates[11:], strict=False))
+    assert all(a > b for a, b in pairwise(rates[10:]))
     assert 0.1 <= rates[-1] < 0.11

@@ -9,10 +9,12 @@ from typing import Annotated
 import typer
 
 from hieratk.commands import demo, library, plugins, taxonomy, work
+from hieratk.commands.light import LightGroup
 from hieratk.errors import HieratkError
 
 app = typer.Typer(
     name="hieratk",
+    cls=LightGroup,
     help="Hierarchy-aware semantic segmentation of satellite imagery.",
     no_args_is_help=True,
     add_completion=False,
@@ -36,7 +38,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _options(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[  # noqa: ARG001 - its callback does the work
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     if debug:

@@ -55,7 +55,10 @@ def demo(
 
     findings = validate("indian_pines")
     errors = sum(problem.severity == "error" for problem in findings)
-    say(f"1/4 taxonomy {find('indian_pines').name}: {errors} errors, {len(findings) - errors} other findings", quiet=quiet)
+    say(
+        f"1/4 taxonomy {find('indian_pines').name}: {errors} errors, {len(findings) - errors} other findings",
+        quiet=quiet,
+    )
 
     from hieratk.prediction import predict
     from hieratk.training.evaluate import evaluate
@@ -106,21 +109,19 @@ def _pictures(prepared: Prepared, scene: Scene, target: Path) -> list[Path]:
         truth = tables.index[reader.rows(everywhere)]
     test = prepared.split.window(0, everywhere) == prepared.split.code("test")
     paths = []
-    for l, band in enumerate(legend(prepared.taxonomy).bands):
+    for level, band in enumerate(legend(prepared.taxonomy).bands):
         order = np.argsort(band.values)
-        found = order[np.searchsorted(band.values[order], written[l]).clip(0, len(order) - 1)]
-        predicted = np.where(band.values[found] == written[l], found, -1)
-        known = np.where(truth[..., l] >= 0, truth[..., l], -1)
+        found = order[np.searchsorted(band.values[order], written[level]).clip(0, len(order) - 1)]
+        predicted = np.where(band.values[found] == written[level], found, -1)
+        known = np.where(truth[..., level] >= 0, truth[..., level], -1)
         panels = (
             Panel("map", predicted),
             Panel("truth", known),
             Panel("truth, test blocks only", np.where(test, known, -1)),
         )
         path = target.with_name(f"map_{band.level}.png")
-        image = picture(
-            panels, colors=band.colors, names=band.names, title=f"{prepared.taxonomy.title or prepared.taxonomy.id}: {band.level}",
-            longest=440,
-        )  # fmt: skip
+        title = f"{prepared.taxonomy.title or prepared.taxonomy.id}: {band.level}"
+        image = picture(panels, colors=band.colors, names=band.names, title=title, longest=440)
         save(path, image)
         paths.append(path)
     return paths

@@ -14,7 +14,6 @@ import typer
 
 from hieratk.errors import TaxonomyError
 from hieratk.taxonomy import catalog
-from hieratk.taxonomy.dump import columns
 from hieratk.taxonomy.tree import Encoding, Level, Node, Taxonomy
 
 _START = """\
@@ -218,6 +217,8 @@ def _aligned(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str
     """Columns side by side; a column without any text is left out."""
     table = [headings, *rows]
     shown = [i for i in range(len(headings)) if any(row[i] for row in table[1:])]
+    from hieratk.taxonomy.dump import columns
+
     width = {i: max(columns(row[i]) for row in table) for i in shown}
     return ["  ".join(row[i] + " " * (width[i] - columns(row[i])) for i in shown).rstrip() for row in table]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -93,6 +94,23 @@ def check(
         failed |= failures > 0
     if failed:
         raise typer.Exit(1)
+
+
+@plugins_app.command()
+def new(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new folder; its name becomes the backbone's name.")],
+) -> None:
+    """Write a package with a small backbone that keeps the contract, to start your own from.
+
+    Example: hieratk plugins new my-backbone
+    """
+    from hieratk import __version__
+    from hieratk.commands.plugin_package import write
+    from hieratk.protocols import API
+
+    name = write(folder, version=__version__, api=API)
+    typer.echo(f"{folder}: a package with the backbone '{name}'")
+    typer.echo(f'next: pip install -e "{folder}[test]" && hieratk plugins check {name}')
 
 
 def _checks(plugin: Plugin, options: dict[str, Any], bands: tuple[int, ...]) -> list[Check]:

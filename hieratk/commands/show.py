@@ -24,7 +24,7 @@ class Advance(Protocol):
 def progress(title: str, *, quiet: bool) -> Iterator[Advance]:
     """A bar on a terminal, a line every ten seconds elsewhere, nothing when quiet."""
     if quiet:
-        yield lambda done, total, note="": None
+        yield _silence
         return
     if not sys.stderr.isatty():
         last = [time.monotonic()]
@@ -39,7 +39,14 @@ def progress(title: str, *, quiet: bool) -> Iterator[Advance]:
         return
 
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
     columns = (
         *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()),
@@ -48,6 +55,10 @@ def progress(title: str, *, quiet: bool) -> Iterator[Advance]:
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task(title, total=None, note="")
         yield lambda done, total, note="": bar.update(task, completed=done, total=total, note=note)
+
+
+def _silence(done: int, total: int, note: str = "") -> None:
+    pass
 
 
 def say(message: str, *, quiet: bool = False) -> None:

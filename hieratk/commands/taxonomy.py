@@ -9,19 +9,24 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hieratk.commands.light import LightCommand, LightGroup
 from hieratk.errors import HieratkError, TaxonomyError
 
 if TYPE_CHECKING:
     from hieratk.diagnostics import Problem
 
 taxonomy_app = typer.Typer(
-    name="taxonomy", help="Class trees: check, show, list, begin.", no_args_is_help=True, rich_markup_mode=None
+    name="taxonomy",
+    help="Class trees: check, show, list, begin.",
+    cls=LightGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 _SEVERITIES = ("error", "warning", "info")
 
 
-@taxonomy_app.command()
+@taxonomy_app.command(cls=LightCommand)
 def validate(
     files: Annotated[
         list[str] | None,
@@ -68,7 +73,7 @@ def validate(
         raise typer.Exit(1)
 
 
-@taxonomy_app.command()
+@taxonomy_app.command(cls=LightCommand)
 def rule(
     code: Annotated[
         str | None, typer.Argument(metavar="CODE", help="Code or name of a rule; all of them without one.")
@@ -96,19 +101,19 @@ def rule(
 
 
 def _problems(file: str) -> list[Problem]:
-    from hieratk.taxonomy.reader import read, read_file
+    from hieratk.documents import read_bytes, read_source
+    from hieratk.taxonomy.checking import check
 
     if file == "-":
-        from hieratk.documents import read_bytes
-
         source, problems = read_bytes(sys.stdin.buffer, name="<stdin>")
-        return problems or read(source)[1]
+        return problems or check(source).problems
     path = Path(file)
     if not path.exists() and path.suffix == "" and os.sep not in file:
         from hieratk.taxonomy.catalog import find
 
         path = find(file)
-    return read_file(path)[1]
+    source, problems = read_source(path)
+    return problems or check(source).problems
 
 
 def _word(option: str, given: str, words: tuple[str, ...]) -> None:

@@ -10,7 +10,8 @@ import typer
 Quiet = Annotated[bool, typer.Option("--quiet", help="Print results and errors only.")]
 Device = Annotated[str, typer.Option(help="cpu, cuda or auto.")]
 Overrides = Annotated[
-    list[str] | None, typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the run file, e.g. schedule.steps=20.")
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a value of the run file, e.g. schedule.steps=20."),
 ]
 
 
@@ -23,8 +24,12 @@ def add_to(app: typer.Typer) -> None:
 
 def train(
     run_file: Annotated[Path, typer.Argument(metavar="RUN.yaml", help="The run file.")],
-    output: Annotated[Path | None, typer.Option("-o", "--output", help="Folder of the checkpoint [default: runs/NAME].")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in the folder, if there is one.")] = False,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of the checkpoint [default: runs/NAME].")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in the folder, if there is one.")
+    ] = False,
     overrides: Overrides = None,
     device: Device = "auto",
     quiet: Quiet = False,
@@ -91,7 +96,9 @@ def predict(
     images: Annotated[list[Path], typer.Argument(metavar="IN.tif...", help="Scenes.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The map; for several scenes, a folder.")],
     window: Annotated[int | None, typer.Option(min=1, help="Window size in pixels [default: the run file's].")] = None,
-    overlap: Annotated[int | None, typer.Option(min=0, help="Pixels that neighbours share [default: the run file's].")] = None,
+    overlap: Annotated[
+        int | None, typer.Option(min=0, help="Pixels that neighbours share [default: the run file's].")
+    ] = None,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:

@@ -11,6 +11,9 @@ from hieratk.diagnostics.problem import Fix, Problem, Severity, Source, Span
 LISTED = 50
 """Findings of one rule in one text that are listed; the rest are counted."""
 
+LONGEST = 300
+"""Characters of a message, beyond which its middle is left out: it may quote a value of any length."""
+
 COMPARISONS = 400_000
 """Candidates that suggestions may look at for one text: a file of nothing but typos must not take minutes."""
 
@@ -68,6 +71,7 @@ class Findings:
         if len(found) >= LISTED:
             self._more[code] = self._more.get(code, 0) + 1
             return
+        message, label, help = _cut(message), _cut(label), _cut(help)
         found.append(
             Problem(
                 code, severity, self.source, span, message, label, tuple(related), tuple(notes), help, fix, head.name
@@ -87,7 +91,7 @@ class Findings:
     def suggest(
         self, word: str, candidates: Iterable[str], *, meaning: Mapping[str, str] | None = None, limit: int = 3
     ) -> list[str]:
-        """`nearest`, within the budget of one text. `meaning` leads from a candidate to what is proposed in its place."""
+        """`nearest`, within the budget of one text. `meaning` leads from a candidate to the proposal."""
         pool = list(candidates)
         if len(pool) > self._left:
             return []
@@ -107,3 +111,8 @@ class Findings:
             more = self._more.get(code, 0)
             listed += [*found[:-1], replace(found[-1], more=more)] if more else found
         return sorted(listed, key=lambda problem: (problem.span.start, problem.span.end, problem.code))
+
+
+def _cut(text: str) -> str:
+    """A text that quotes something endless, without its middle."""
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 60]} … {text[-50:]}"

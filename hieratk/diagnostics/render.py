@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 
-from hieratk.diagnostics.machine import github, json_lines, sarif
 from hieratk.diagnostics.problem import Problem, Source, Span
 
 FORMATS = ("full", "concise", "json", "sarif", "github")
@@ -24,12 +23,11 @@ def render(problems: Sequence[Problem], *, format: str = "full", color: bool = F
         return "".join(_full(problem, color) + "\n" for problem in problems)
     if format == "concise":
         return "".join(_concise(problem, color) for problem in problems)
-    if format == "json":
-        return json_lines(problems)
-    if format == "sarif":
-        return sarif(problems)
-    if format == "github":
-        return github(problems)
+    if format in FORMATS:
+        from hieratk.diagnostics import machine
+
+        writers = {"json": machine.json_lines, "sarif": machine.sarif, "github": machine.github}
+        return writers[format](problems)
     raise ValueError(f"no format `{format}`; there are {', '.join(FORMATS)}")
 
 

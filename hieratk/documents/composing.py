@@ -9,7 +9,6 @@ import yaml
 
 from hieratk.diagnostics import Edit, Findings, Fix, Problem, Source, Span
 from hieratk.documents.collection import paused_collection
-from hieratk.documents.faults import explain
 from hieratk.documents.texts import DEEPEST, MOST_VALUES, TEXT_RULES, check_text
 from hieratk.documents.values import Mapping, Scalar, Sequence, Value
 from hieratk.documents.words import quote
@@ -41,6 +40,9 @@ def compose(source: Source) -> tuple[Value | None, list[Problem]]:
         # What cannot be seen may be why the parser stopped; that is then said once.
         findings.forget("Y015")
         if not findings.errors:
+            # Only a broken text pays for the patterns that explain it.
+            from hieratk.documents.faults import explain
+
             explain(findings, error, shift=shift)
         value = None
     except _Stop:
@@ -81,14 +83,16 @@ class _Builder:
     def build(self, loader: Any) -> Value | None:
         shift, stack = self.shift, self.stack
         documents = count = 0
-        while (event := loader.get_event()) is not None:
+        # Names of this loop: it runs once for each value of the document.
+        next_event, attach, scalar, plain_styles = loader.get_event, self._attach, yaml.ScalarEvent, ("", None)
+        while (event := next_event()) is not None:
             kind = type(event)
-            if kind is yaml.ScalarEvent:
+            if kind is scalar:
                 count += 1
                 if event.anchor or event.tag:
                     self._extra(event)
                 span = Span(event.start_mark.index + shift, event.end_mark.index + shift)
-                self._attach(Scalar(event.value, span, event.style not in ("", None)))
+                attach(Scalar(event.value, span, event.style not in plain_styles))
             elif kind is yaml.MappingStartEvent or kind is yaml.SequenceStartEvent:
                 count += 1
                 if event.anchor or event.tag:

@@ -77,8 +77,9 @@ def _rows(findings: Findings, row: int, error: Any, shift: int, stop: int) -> li
         if above < numbers[0] and "quoted" in str(getattr(error, "context", "")):
             numbers = [above, *numbers]
     # Inside brackets that were opened above, a row is no row of its own.
-    bracket = context is not None and "flow" in str(getattr(error, "context", ""))
-    opened = source.position(min(context.index + shift, len(source.text)))[0] if bracket else row
+    opened = row
+    if context is not None and "flow" in str(getattr(error, "context", "")):
+        opened, _ = source.position(min(context.index + shift, len(source.text)))
     found = []
     for number in numbers:
         block = number <= opened

@@ -43,7 +43,7 @@ _INVISIBLE = re.compile(
 )
 _JOINERS = "\u200c\u200d"
 _MOST_EDITS = 200_000
-_WORD = re.compile(r"[^\s,\[\]{}\"':#]+")
+_WORD = r"[^\s,\[\]{}\"':#]+"
 
 
 def check_text(findings: Findings) -> bool:
@@ -100,7 +100,7 @@ def _odd_characters(findings: Findings, shift: int) -> None:
         findings.add("Y015", Span(at, at + 1), f"the text holds an invisible character: {name}", help=way, fix=fix)
     if unicodedata.is_normalized("NFC", text):
         return
-    for match in _WORD.finditer(text):
+    for match in re.finditer(_WORD, text):
         word = match[0]
         if not word.isascii() and not unicodedata.is_normalized("NFC", word):
             if findings.full("Y015"):

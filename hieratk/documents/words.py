@@ -6,13 +6,13 @@ import re
 
 _NUMBER_START = frozenset("0123456789+-.")
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
-_OCTAL = re.compile(r"([-+]?)0([0-7_]+)")
-_UNDERSCORED = re.compile(r"[-+]?[1-9][0-9_]*")
-_SEXAGESIMAL = re.compile(r"([-+]?)([0-9][0-9_]*(?::[0-5]?[0-9])+)(\.[0-9_]*)?")
-_PREFIXED = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0o[0-7]+)")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?")
-_SPECIAL = re.compile(r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
-_DATE = re.compile(r"\d{4}-\d\d?-\d\d?([Tt \t].*)?")
+_OCTAL = r"([-+]?)0([0-7_]+)"
+_UNDERSCORED = r"[-+]?[1-9][0-9_]*"
+_SEXAGESIMAL = r"([-+]?)([0-9][0-9_]*(?::[0-5]?[0-9])+)(\.[0-9_]*)?"
+_PREFIXED = r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0o[0-7]+)"
+_FLOAT = r"[-+]?(\.[0-9]+|[0-9][0-9_]*(\.[0-9_]*)?)([eE][-+]?[0-9]+)?"
+_SPECIAL = r"[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)"
+_DATE = r"\d{4}-\d\d?-\d\d?([Tt \t].*)?"
 _WORDS = {
     **dict.fromkeys(("true", "True", "TRUE", "false", "False", "FALSE"), "a YAML reader sees a truth value"),
     **dict.fromkeys(
@@ -22,8 +22,6 @@ _WORDS = {
     **dict.fromkeys(("y", "Y", "n", "N"), "the YAML 1.1 standard has it as a truth value"),
     **dict.fromkeys(("null", "Null", "NULL", "~"), "a YAML reader sees no value"),
 }
-_PLAIN_START = frozenset("-?:,[]{}#&*!|>'\"%@` \t=<")
-_UNSAFE_INSIDE = re.compile(r":\s|:$|\s#|[,\[\]{}\x00-\x1f\x7f\x85\u2028\u2029\ufeff]|\s$")
 
 
 def as_number(text: str) -> str:
@@ -32,28 +30,28 @@ def as_number(text: str) -> str:
         return ""
     if _INTEGER.fullmatch(text):
         return "a YAML reader sees a number"
-    if match := _OCTAL.fullmatch(text):
+    if match := re.fullmatch(_OCTAL, text):
         digits = match[2].replace("_", "")
         return f"a YAML 1.1 reader sees {int(match[1] + digits, 8)}" if digits else ""
-    if _UNDERSCORED.fullmatch(text):
+    if re.fullmatch(_UNDERSCORED, text):
         return f"a YAML 1.1 reader sees {int(text.replace('_', ''))}"
-    if match := _PREFIXED.fullmatch(text):
+    if match := re.fullmatch(_PREFIXED, text):
         return f"a YAML reader sees {int(match[0].replace('_', ''), 0)}"
-    if match := _SEXAGESIMAL.fullmatch(text):
+    if match := re.fullmatch(_SEXAGESIMAL, text):
         total = 0
         for digits in match[2].replace("_", "").split(":"):
             total = total * 60 + int(digits)
         return f"a YAML 1.1 reader sees {match[1].replace('+', '')}{total}{match[3] or ''}"
-    if _FLOAT.fullmatch(text) and text.strip("+-.eE_"):
+    if re.fullmatch(_FLOAT, text) and text.strip("+-.eE_"):
         return f"a YAML reader sees {float(text.replace('_', ''))!r}"
-    return "a YAML reader sees a number" if _SPECIAL.fullmatch(text) else ""
+    return "a YAML reader sees a number" if re.fullmatch(_SPECIAL, text) else ""
 
 
 def as_word(text: str) -> str:
     """What a YAML reader makes of an unquoted truth value, null or date, in words; empty for other text."""
     if text in _WORDS:
         return _WORDS[text]
-    if text[:1].isdigit() and _DATE.fullmatch(text):
+    if text[:1].isdigit() and re.fullmatch(_DATE, text):
         return "a YAML reader sees a date"
     return ""
 

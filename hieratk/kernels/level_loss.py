@@ -1,15 +1,19 @@
 """Level cross-entropies and tree-min in one pass over the logits, on the CPU.
 
 The plain twin is `hieratk.losses.terms.level_loss`; its docstrings define the terms. Here the gradient is written in
-the forward pass, chunk by chunk of pixels, so that everything between the logits and their gradient stays in cache.
-Cost and memory are linear in N; loops run over levels and chunks only.
+the forward pass, chunk by chunk of pixels, so that what lies between the logits and their gradient stays in cache. Cost
+and memory are linear in N; loops run over levels and chunks only.
 
-Three identities carry the speed, since on a CPU exp and log are the price and torch's softplus costs six of them:
-    softplus(x) = relu(x) - log(sigmoid(|x|)),  sigmoid(|x|) = max(s, 1 - s)  with s = sigmoid(x), the gradient;
-    a sum of logs is the log of a product, and every sigmoid(|x|) lies in [1/2, 1]: 64 of them cannot underflow;
-    the winner of a maximum is whoever equals it.
-The sum of softplus over the classes of a level is therefore exact to some 1e-7 of its number of classes in float32: a
-class with softplus(x) below that adds nothing to the value. Its gradient s is exact all the same.
+What makes it fast, since on a CPU exp and log are the price (torch's softplus costs five of them):
+    one u = exp(z) serves everything: softmax is u / sum(u), sigmoid is u / (1 + u), softplus is log(1 + u);
+    the maximum of logits is the maximum of their u, and whoever equals it is its winner;
+    a sum of logarithms is the logarithm of a product.
+u needs no shift while all maxima lie within +-35 (`_RANGE`); a chunk where they do not takes the safe forms, at 1.3
+times the cost: a shifted softmax, torch's sigmoid s, and softplus(z) = relu(z) - log(max(s, 1 - s)).
+
+Against the twin in float32: values differ by some 1e-6 of themselves, and a softplus below 6e-8 adds nothing to the
+value (1 + u is 1; its gradient is there all the same). Logits that differ by less than u can tell (6e-8) count as
+equal.
 """
 
 from __future__ import annotations
@@ -28,23 +32,19 @@ from torch.autograd.function import once_differentiable
 
 from hieratk.tensors import TaxonomyTensors
 
-_ELEMENTS = 2**17
-"""Logits a chunk holds: with its scratch some 2 MB in float32. Measured flat between 2**16 and 2**18
-(benchmarks/losses.py).
-"""
+CHUNK = 2**18
+"""Logits in a chunk: its scratch takes some 4 MB in float32. benchmarks/losses.py shows how flat the choice is."""
 
-_LOG_ROWS = 64
-"""Rows whose product is taken before the logarithm: 2**-64 is far from float32's smallest."""
+_RANGE = 35.0
+"""exp(+-35), a sum of thousands of the larger, and the quotient of both, are ordinary float32 numbers."""
+
+_LOG_OF_LARGEST = 85.0
+"""A product stays below float32's largest, e^88, while the sum of its logarithms stays below this."""
 
 
 def usable(logits: Tensor) -> bool:
-    """Whether `level_loss` can run: on the CPU, outside torch.compile and function transforms."""
-    return (
-        logits.device.type == "cpu"
-        and logits.is_floating_point()
-        and not torch.compiler.is_compiling()
-        and not torch._C._functorch.maybe_current_level()
-    )
+    """Whether `level_loss` can run: on the CPU, outside torch.compile."""
+    return logits.device.type == "cpu" and logits.is_floating_point() and not torch.compiler.is_compiling()
 
 
 def level_loss(
@@ -59,9 +59,9 @@ def level_loss(
 ) -> Tensor:
     """sum_l w_l CE_l + binary_weight L_B, with L_B tree-min where `constrained`, else plain binary cross-entropy.
 
-    Args as `hieratk.losses.terms.level_loss`. logits (B, N, ...) of any float dtype on the CPU, labels (B, L, ...)
-    int64. Returns a scalar in float32, or float64 for float64 logits; the gradient has the dtype of the logits. It can
-    be differentiated once.
+    Arguments as `hieratk.losses.terms.level_loss`: logits (B, N, ...) of any float dtype on the CPU, labels (B, L, ...)
+    int64. Returns a scalar in float32, or float64 for float64 logits; the gradient has the dtype of the logits, and can
+    not be differentiated again.
     """
     weights = _Weights.of(tree, labels, level_weights, marginal=marginal, binary=binary_weight, constrained=constrained)
     value: Tensor = _LevelLoss.apply(logits, labels, tree, weights)  # type: ignore[no-untyped-call]
@@ -90,45 +90,41 @@ class _Weights:
         binary: float,
         constrained: bool,
     ) -> _Weights:
-        known = labels >= 0
-        pixels = [int(known[:, i].sum()) for i in range(tree.n_levels)]
-        scored = int(known.any(1).sum())
-        own = [int(n) for n in _own_by_level(tree)]
+        pixels = [int((labels[:, i] >= 0).count_nonzero()) for i in range(tree.n_levels)]
+        every = labels.numel() // tree.n_levels
+        scored = every if every in pixels or not every else int((labels.amax(1) >= 0).count_nonzero())
+        own = [int((~tree.tables.carried[a:b]).sum()) for a, b in pairwise(tree.tables.offsets)]
         return cls(
             ce=[w / max(scored if marginal else n, 1) for w, n in zip(level_weights, pixels, strict=True)],
             binary=[binary / (max(n, 1) * max(c, 1)) for n, c in zip(pixels, own, strict=True)],
             marginal=marginal,
-            constrained=constrained and tree.n_levels > 1,
+            constrained=constrained,
         )
-
-
-def _own_by_level(tree: TaxonomyTensors) -> list[int]:
-    carried = tree.tables.carried
-    return [int((~carried[a:b]).sum()) for a, b in pairwise(tree.tables.offsets)]
 
 
 class _LevelLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor, tree: TaxonomyTensors, weights: _Weights) -> Tensor:
-        dtype = torch.float64 if logits.dtype == torch.float64 else torch.float32
-        z = logits.reshape(*logits.shape[:2], -1)
-        y = labels.reshape(*labels.shape[:2], -1)
+        z = logits.reshape(*logits.shape[:2], math.prod(logits.shape[2:]))
+        y = labels.reshape(*labels.shape[:2], math.prod(labels.shape[2:]))
         wanted = ctx.needs_input_grad[0]
         gradient = torch.empty_like(z, memory_format=torch.contiguous_format) if wanted else None
-        total = torch.zeros((), dtype=torch.float64)
+        dtype = torch.promote_types(logits.dtype, torch.float32)
         _silence_index_reduce()
-        chunk = _Chunk(tree, weights, dtype)
-        for images, pixels in _chunks(z.shape[0], z.shape[2], max(64, _ELEMENTS // tree.channels)):
+        size = min(max(64, CHUNK // tree.channels), max(z.shape[0] * z.shape[2], 1))
+        chunk = _Chunk(tree, weights, dtype, size)
+        total = 0.0
+        for images, pixels in _chunks(z.shape[0], z.shape[2], size):
             target = None if gradient is None else gradient[images, :, pixels]
             total += chunk.run(z[images, :, pixels], y[images, :, pixels], target)
         ctx.gradient = None if gradient is None else gradient.view(logits.shape)
-        return total.to(dtype)
+        return torch.tensor(total, dtype=dtype)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None, None]:
         gradient: Tensor | None = ctx.gradient
-        # A plain `loss.backward()` brings 1: the product would only cost time and a copy.
+        # A plain `loss.backward()` brings 1: the product would only cost a copy.
         if gradient is None or grad.item() == 1.0:
             return gradient, None, None, None
         return gradient * grad.to(gradient.dtype), None, None, None
@@ -138,7 +134,7 @@ class _LevelLoss(torch.autograd.Function):
 def _silence_index_reduce() -> None:
     """Take torch's one warning a process that index_reduce is in beta: it says nothing to a user of this library.
 
-    Its maximum is ten times as fast as scatter_reduce's, and what it must return is tested here.
+    Its maximum is ten times as fast as scatter_reduce's, and the tests hold what it must return.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -147,194 +143,272 @@ def _silence_index_reduce() -> None:
 
 def _chunks(images: int, pixels: int, size: int) -> Iterator[tuple[slice, slice]]:
     """Slices of about `size` pixels: parts of one image, or several whole ones where they are small."""
-    if pixels == 0:
-        return
     if pixels >= size:
         for b in range(images):
             for p in range(0, pixels, size):
                 yield slice(b, b + 1), slice(p, min(p + size, pixels))
-    else:
+    elif pixels:
         step = size // pixels
         for b in range(0, images, step):
             yield slice(b, min(b + step, images)), slice(0, pixels)
 
 
+class _Rows:
+    """Scratch of P pixels with all its views made once: making one costs as much as a small operation on it."""
+
+    __slots__ = ("all", "flat", "levels", "nodes")
+
+    def __init__(self, memory: Tensor, sizes: Sequence[int], pixels: int, *, spare: int) -> None:
+        nodes = sum(sizes)
+        self.flat = memory[: (nodes + spare) * pixels]
+        self.all = self.flat.view(nodes + spare, pixels)
+        self.nodes = self.all[:nodes]
+        self.levels = torch.split(self.nodes, list(sizes))
+
+
+class _Scratch:
+    """For P pixels: x, u, g, m, t (N + 1, P), whose last row takes what belongs to no label; own, count (., P) for all
+    levels but the last; top, norm, lowest, total (L, P).
+
+    All large results go here: fresh memory from the system costs more than the sums that fill it.
+    """
+
+    __slots__ = ("count", "g", "lowest", "m", "norm", "own", "pixels", "places", "t", "top", "total", "u", "x")
+
+    def __init__(self, memory: Sequence[Tensor], sizes: Sequence[int], pixels: int) -> None:
+        self.pixels = pixels
+        self.places = torch.arange(pixels)
+        self.x, self.u, self.g, self.m, self.t = (_Rows(part, sizes, pixels, spare=1) for part in memory[:5])
+        self.own, self.count = (_Rows(part, sizes[:-1], pixels, spare=0) for part in memory[5:7])
+        ones = [1] * len(sizes)
+        self.top, self.norm, self.lowest, self.total = (_Rows(part, ones, pixels, spare=0) for part in memory[7:])
+
+
 class _Chunk:
     """The pass over one chunk after another, with scratch that is allocated once.
 
-    In the methods: P pixels; x (N + 1, P) logits, whose last row stands for "no label" and holds 0; e, g, m scratch of
-    the same shape, g becoming the gradient; index (L, P) the channel of the label, N where there is none; per-pixel
-    tensors (L, P).
+    x (N, P) are the logits. Of the labels (L, P): `flat` is the place of the labelled channel in (N + 1, P) scratch,
+    its last row where there is no label; `known` is 1.0 where there is one, and None where every pixel has one at every
+    level.
     """
 
-    def __init__(self, tree: TaxonomyTensors, weights: _Weights, dtype: torch.dtype) -> None:
-        self.tree, self.weights, self.dtype = tree, weights, dtype
-        self.n = tree.channels
-        self.bounds = list(pairwise(tree.tables.offsets.tolist()))
-        self.first = torch.tensor([a for a, _ in self.bounds]).unsqueeze(1)
+    def __init__(self, tree: TaxonomyTensors, weights: _Weights, dtype: torch.dtype, pixels: int) -> None:
+        self.weights, self.dtype = weights, dtype
+        self.n, self.sizes = tree.channels, tree.sizes
+        self.first = torch.tensor([int(a) for a in tree.tables.offsets[:-1]]).unsqueeze(1)
         self.up = [tree.up(i) for i in range(1, tree.n_levels)]
         self.carried = tree.carried.nonzero()[:, 0]
-        self.own = torch.cat([~tree.carried, torch.tensor([False])]).to(dtype)
+        self.own = (~tree.carried).to(dtype)
         self.ce = torch.tensor(weights.ce, dtype=dtype).unsqueeze(1)
         self.binary = torch.tensor(weights.binary, dtype=dtype).unsqueeze(1)
-        self.scratch = [torch.empty(0, dtype=dtype) for _ in range(4)]
-        self.low = torch.finfo(dtype).min
+        rows = [self.n + 1] * 5 + [self.n - tree.sizes[-1]] * 2 + [tree.n_levels] * 4
+        self.memory = [torch.zeros(n * pixels, dtype=dtype) for n in rows]
+        self.scratch = _Scratch(self.memory, self.sizes, pixels)
 
-    def _buffers(self, pixels: int) -> list[Tensor]:
-        size = (self.n + 1) * pixels
-        if self.scratch[0].numel() < size:
-            self.scratch = [torch.empty(size, dtype=self.dtype) for _ in self.scratch]
-        return [part[:size].view(self.n + 1, pixels) for part in self.scratch]
-
-    def run(self, z: Tensor, y: Tensor, gradient: Tensor | None) -> Tensor:
-        """The part of the loss that pixels z (b, N, p), y (b, L, p) add; writes their gradient (b, N, p)."""
+    def run(self, z: Tensor, y: Tensor, gradient: Tensor | None) -> float:
+        """What pixels z (b, N, p) with labels y (b, L, p) add to the loss; writes their gradient (b, N, p)."""
         images, _, width = z.shape
-        x, e, g, m = self._buffers(images * width)
-        x[: self.n].view(self.n, images, width).copy_(z.transpose(0, 1))
-        x[self.n] = 0
-        labels = y.transpose(0, 1).reshape(len(self.bounds), -1)
-        known = labels >= 0
-        index = torch.where(known, labels + self.first, self.n)
-        flat = (index * x.shape[1]).add_(torch.arange(x.shape[1])).flatten()
-        value, hit = self._cross_entropies(x, e, g, labels, known, flat)
+        if images * width != self.scratch.pixels:
+            self.scratch = _Scratch(self.memory, self.sizes, images * width)
+        w = self.scratch
+        x = z[0]
+        if images > 1 or x.dtype != self.dtype:
+            x = w.x.nodes
+            x.view(self.n, images, width).copy_(z.transpose(0, 1))
+        # Labels come with the levels of a pixel side by side, where every operation on them would stride.
+        labels = y.transpose(0, 1).reshape(len(self.sizes), -1).contiguous()
+        channel = labels + self.first
+        flat = torch.add(w.places, channel, alpha=w.pixels)
+        known = None
+        if int(labels.min()) < 0:
+            void = labels < 0
+            known = (~void).to(self.dtype)
+            flat = torch.where(void, w.places + self.n * w.pixels, flat)
+            channel.clamp_(min=0)
+            x = _without_void(x, void)
+        flat = flat.reshape(-1)
+        picked = x.gather(0, channel)
+        levels = torch.split(x, list(self.sizes))
+        for level, top in zip(levels, w.top.all, strict=True):
+            torch.amax(level, 0, out=top)
+        lowest, highest = (float(end) for end in w.top.all.aminmax())
+        ordinary = lowest >= -_RANGE and highest <= _RANGE and float(picked.min()) >= -_RANGE
+
+        value, hit = self._cross_entropies(x, levels, labels, known, picked, shifted=not ordinary)
+        found = w.g
         if any(self.weights.binary):
-            of_binary, more = self._binary(x, e, m, known, index, flat)
-            value, hit = value + of_binary, hit + more
-            g.add_(e)
+            more, of_positives = self._positives(picked, channel, known)
+            value += more + self._others(x, known, flat, highest if ordinary else None)
+            hit.add_(of_positives)
+            found = w.u
         if gradient is not None:
-            g.view(-1).index_add_(0, flat, hit.flatten())
-            gradient.transpose(0, 1).copy_(g[: self.n].view(self.n, images, width))
+            found.flat.index_add_(0, flat, hit.reshape(-1))
+            if found is w.u:
+                w.g.nodes.add_(w.u.nodes)
+            gradient.transpose(0, 1).copy_(w.g.nodes.view(self.n, images, width))
         return value
 
     def _cross_entropies(
-        self, x: Tensor, e: Tensor, g: Tensor, labels: Tensor, known: Tensor, flat: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Value; what the labelled channels add to the gradient (L, P). Writes the softmax part to g."""
-        scored = known.any(0)
-        top = self._tops(x)
-        if not bool(scored.all()) and not bool((top.abs() < 1e30).all()):
-            # Void pixels weigh 0, but 0 times NaN or infinity is NaN.
-            x.masked_fill_(~scored, 0.0)
-            top = self._tops(x)
-        norm = torch.empty_like(top)
-        for i, (a, b) in enumerate(self.bounds):
-            torch.sub(x[a:b], top[i], out=e[a:b])
-        e[: self.n].exp_()
-        for i, (a, b) in enumerate(self.bounds):
-            torch.sum(e[a:b], 0, out=norm[i])
-        log_norm = norm.log() + top
-        counts = scored.to(self.dtype) if self.weights.marginal else known.to(self.dtype)
-        weight = counts * self.ce
-        scale = weight / norm
-        for i, (a, b) in enumerate(self.bounds):
-            torch.mul(e[a:b], scale[i], out=g[a:b])
-        g[self.n] = 0
-        score = x.view(-1).index_select(0, flat).view_as(top)
-        if self.weights.marginal:
-            self._sets(x, g, labels, known, scored, weight, score)
-        return ((log_norm - score) * weight).sum(dtype=torch.float64), -weight * known
-
-    def _tops(self, x: Tensor) -> Tensor:
-        top = x.new_empty(len(self.bounds), x.shape[1])
-        for i, (a, b) in enumerate(self.bounds):
-            torch.amax(x[a:b], 0, out=top[i])
-        return top
+        self,
+        x: Tensor,
+        levels: Sequence[Tensor],
+        labels: Tensor,
+        known: Tensor | None,
+        picked: Tensor,
+        *,
+        shifted: bool,
+    ) -> tuple[float, Tensor]:
+        """Value, and what the labelled channels add to the gradient. Writes exp of x to u, softmax's part to g."""
+        w = self.scratch
+        top, norm = w.top.all, w.norm.all
+        if shifted:
+            for level, u, highest in zip(levels, w.u.levels, top, strict=True):
+                torch.sub(level, highest, out=u)
+            w.u.nodes.exp_()
+        else:
+            torch.exp(x, out=w.u.nodes)
+        for u, row in zip(w.u.levels, w.norm.levels, strict=True):
+            torch.sum(u, 0, keepdim=True, out=row)
+        # Where the target is nearly certain this is log(1 + little), not a difference of two large numbers.
+        loss = norm.log().add_(top - picked) if shifted else (-picked).exp_().mul_(norm).log_()
+        if known is None:
+            weight = self.ce.expand_as(norm)
+        else:
+            weight = self.ce * (known.amax(0) if self.weights.marginal else known)
+        for u, g, scale in zip(w.u.levels, w.g.levels, weight / norm, strict=True):
+            torch.mul(u, scale, out=g)
+        hit = -weight
+        if known is not None:
+            hit.mul_(known)
+            if self.weights.marginal:
+                self._sets(levels, labels, known, weight, loss, norm.log().add_(top) if shifted else norm.log())
+        return float(loss.mul_(weight).sum()), hit
 
     def _sets(
-        self, x: Tensor, g: Tensor, labels: Tensor, known: Tensor, scored: Tensor, weight: Tensor, score: Tensor
+        self, levels: Sequence[Tensor], labels: Tensor, known: Tensor, weight: Tensor, loss: Tensor, log_norm: Tensor
     ) -> None:
-        """For coarse labels alone: the log-sum over the allowed classes into score, minus their softmax into g."""
-        at = (scored & ~known.all(0)).nonzero()[:, 0]
+        """Below coarse labels: the allowed classes' log-sum in place of one logit in loss, and their softmax out of
+        g.
+        """
+        at = (known.amax(0) > known.amin(0)).nonzero()[:, 0]
         if not len(at):
             return
         allowed: Tensor | None = None
-        for i, (a, b) in enumerate(self.bounds):
-            target, here = labels[i, at], known[i, at]
-            named = torch.arange(b - a).unsqueeze(1) == target
-            allowed = named | (~here if allowed is None else allowed[self.up[i - 1]] & ~here)
-            inside = x[a:b, at].masked_fill_(~allowed, -math.inf)
-            log_sum = inside.logsumexp(0)
-            score[i, at] = torch.where(here, score[i, at], log_sum)
-            inside.sub_(log_sum).exp_().mul_(torch.where(here, 0.0, -weight[i, at]))
-            g[a:b].index_add_(1, at, inside)
+        for i, (level, g) in enumerate(zip(levels, self.scratch.g.levels, strict=True)):
+            target = labels[i, at]
+            named, unknown = torch.arange(len(level)).unsqueeze(1) == target, target < 0
+            allowed = named | (unknown if allowed is None else allowed[self.up[i - 1]] & unknown)
+            inside = level[:, at].masked_fill_(~allowed, -math.inf)
+            log_set = inside.logsumexp(0)
+            loss[i, at] = torch.where(unknown, log_norm[i, at] - log_set, loss[i, at])
+            g.index_add_(1, at, inside.sub_(log_set).exp_().mul_(-weight[i, at] * unknown))
 
-    def _binary(
-        self, x: Tensor, e: Tensor, m: Tensor, known: Tensor, index: Tensor, flat: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Value; what the labelled channels add to the gradient. Writes the part of all others to e; x is used up."""
-        weight = known * self.binary
-        value, hit = self._positives(x, weight, known, index, flat)
-        x.index_fill_(0, self.carried, self.low)
-        counts = self._maxima(x, m) if self.weights.constrained else []
-        if self.weights.constrained:
-            x.index_fill_(0, self.carried, self.low)
-        x.view(-1).index_fill_(0, flat, self.low)
-        # From here x and e: s into e, then relu into x, then sigmoid(|x|) into x.
-        torch.sigmoid(x, out=e)
-        total = torch.empty_like(weight)
-        x.relu_()
-        for i, (a, b) in enumerate(self.bounds):
-            torch.sum(x[a:b], 0, out=total[i])
-        torch.sub(1, e, out=x)
-        torch.maximum(x, e, out=x)
-        for i, (a, b) in enumerate(self.bounds):
-            for r in range(a, b, _LOG_ROWS):
-                total[i].sub_(x[r : min(r + _LOG_ROWS, b)].prod(0).log_())
-            e[a:b].mul_(weight[i])
-        for i, count in enumerate(counts):
-            self._route(e, m, count, level=i)
-        e[self.n] = 0
-        return value + (total * weight).sum(dtype=torch.float64), hit
-
-    def _positives(
-        self, x: Tensor, weight: Tensor, known: Tensor, index: Tensor, flat: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    def _positives(self, picked: Tensor, channel: Tensor, known: Tensor | None) -> tuple[float, Tensor]:
         """softplus(-z) of the labelled class, z the lowest on its path where constrained: value and gradient (L, P)."""
-        counts = self.own[index] * known
-        # What does not count must never be the lowest: a carried label, or none.
-        score = x.view(-1).index_select(0, flat).view_as(weight).add_(1 - counts, alpha=torch.finfo(self.dtype).max / 4)
-        above = torch.full_like(score, math.inf)
-        lowest = score
+        weight, score = self.binary, picked
+        if known is not None or len(self.carried):
+            counts = self.own[channel]
+            if known is not None:
+                counts.mul_(known)
+            # What does not count, a carried label or none, must not be the lowest.
+            score = picked + (1 - counts) * (torch.finfo(self.dtype).max / 4)
+            weight = weight * counts
+        rows, lowest = self.scratch.lowest.levels, self.scratch.lowest.all
+        lowest.copy_(score)
         if self.weights.constrained:
-            lowest = score.clone()
-            for i in range(1, len(score)):
-                above[i] = lowest[i - 1]
-                torch.minimum(lowest[i - 1], score[i], out=lowest[i])
+            for above, row in pairwise(rows):
+                torch.minimum(above, row, out=row)
         s = torch.sigmoid(-lowest)
-        weight = weight * counts
-        value = (((-lowest).relu_() - torch.maximum(s, 1 - s).log_()) * weight).sum(dtype=torch.float64)
-        # Share of the newest in its minimum: 1, 0, or 1/2 at a tie.
-        share = (above - score).sign_().add_(1).mul_(0.5).mul_(counts)
-        flow = s.neg_().mul_(weight)
-        hit = torch.empty_like(flow)
-        for i in range(len(flow) - 1, -1, -1):
-            torch.mul(flow[i], share[i], out=hit[i])
-            if i:
-                flow[i - 1] += flow[i] - hit[i]
+        value = float((-lowest).relu_().sub_(torch.maximum(s, 1 - s).log_()).mul_(weight).sum())
+        hit = s.neg_().mul_(weight)
+        if self.weights.constrained and len(rows) > 1:
+            # From the leaves up each minimum hands to the one above it what its own logit has not won: half at a tie.
+            share = (score[1:] - lowest[:-1]).sign_().add_(1).mul_(0.5)
+            parts = hit.unbind()
+            for i in range(len(rows) - 1, 0, -1):
+                passed = parts[i] * share[i - 1]
+                parts[i].sub_(passed)
+                parts[i - 1].add_(passed)
         return value, hit
 
-    def _maxima(self, x: Tensor, m: Tensor) -> list[Tensor]:
-        """Turn x into zup, level by level from the leaves. Writes who equals the maximum: of each class among the
-        children of its parent to m at its own row, and returns for each level but the last (its own logit does, how
-        many do).
-        """
-        counts = []
-        for i in range(len(self.bounds) - 2, -1, -1):
-            (a, b), (c, d) = self.bounds[i : i + 2]
-            own = x[a:b].clone()
-            x[a:b].index_reduce_(0, self.up[i], x[c:d], "amax")
-            torch.index_select(x[a:b], 0, self.up[i], out=m[c:d])
-            torch.eq(x[c:d], m[c:d], out=m[c:d])
-            torch.eq(own, x[a:b], out=own)
-            counts.append(torch.stack([own, own.index_add(0, self.up[i], m[c:d])]))
-        return counts[::-1]
+    def _others(self, x: Tensor, known: Tensor | None, flat: Tensor, peak: float | None) -> float:
+        """softplus(z) of every class but the labelled one, z the highest below it where constrained. Gradient to u.
 
-    def _route(self, e: Tensor, m: Tensor, count: Tensor, *, level: int) -> None:
-        """Pass the gradient of a level's maxima to those that equal it, evenly: the class itself and its children."""
-        (a, b), (c, d) = self.bounds[level : level + 2]
-        own, winners = count
-        share = e[a:b].div_(winners)
-        # m is done with at these rows and takes what flows down.
-        m[c:d].mul_(share.index_select(0, self.up[level]))
-        e[c:d].add_(m[c:d])
-        share.mul_(own)
+        `peak` is the highest logit where u holds exp(x), None where it does not.
+        """
+        w = self.scratch
+        low = 0.0
+        if peak is None:
+            w.u.nodes.copy_(x)
+            low = torch.finfo(self.dtype).min
+        w.u.all.index_fill_(0, self.carried, low)
+        if self.weights.constrained:
+            self._maxima()
+            w.u.all.index_fill_(0, self.carried, low)
+        w.u.flat.index_fill_(0, flat, low)
+        self._squash(peak)
+        total = w.total.all
+        weight = self.binary.expand_as(total) if known is None else self.binary * known
+        for u, row in zip(w.u.levels, weight, strict=True):
+            u.mul_(row)
+        if self.weights.constrained:
+            self._route()
+        return float(total.mul_(weight).sum())
+
+    def _maxima(self) -> None:
+        """Each row of u becomes the highest among itself and its descendants, level by level from the leaves.
+
+        Who equals it is written down: whether the class's own value does in own, whether each class equals the maximum
+        of its parent in m, how many do in count. Never none: a maximum is one of its values.
+        """
+        w = self.scratch
+        for i in range(len(self.up) - 1, -1, -1):
+            here, below, m = w.u.levels[i], w.u.levels[i + 1], w.m.levels[i + 1]
+            own, count, up = w.own.levels[i], w.count.levels[i], self.up[i]
+            own.copy_(here)
+            here.index_reduce_(0, up, below, "amax")
+            torch.index_select(here, 0, up, out=m)
+            torch.eq(below, m, out=m)
+            torch.eq(own, here, out=own)
+            count.copy_(own).index_add_(0, up, m)
+
+    def _route(self) -> None:
+        """Pass the gradient in u from each maximum to those that equal it, evenly: the class itself and its
+        children.
+        """
+        w = self.scratch
+        for i, up in enumerate(self.up):
+            share = w.u.levels[i].div_(w.count.levels[i])
+            torch.index_select(share, 0, up, out=w.t.levels[i + 1])
+            w.u.levels[i + 1].addcmul_(w.t.levels[i + 1], w.m.levels[i + 1])
+            share.mul_(w.own.levels[i])
+
+    def _squash(self, peak: float | None) -> None:
+        """Sums of softplus by level to total; u becomes sigmoid. u holds exp of the argument, or itself if peak is
+        None.
+        """
+        u, t, total = self.scratch.u, self.scratch.t, self.scratch.total
+        if peak is None:
+            torch.clamp(u.nodes, min=0, out=t.nodes)
+            for level, row in zip(t.levels, total.levels, strict=True):
+                torch.sum(level, 0, keepdim=True, out=row)
+            torch.sigmoid(u.nodes, out=u.nodes)
+            torch.sub(1, u.nodes, out=t.nodes)
+            torch.maximum(t.nodes, u.nodes, out=t.nodes).reciprocal_()
+            most = math.log(2)
+        else:
+            total.flat.zero_()
+            torch.add(u.nodes, 1, out=t.nodes)
+            u.nodes.div_(t.nodes)
+            most = math.log1p(math.exp(max(peak, 0.0)))
+        for level, row in zip(t.levels, total.all, strict=True):
+            for part in torch.split(level, int(_LOG_OF_LARGEST / most)):
+                row.add_(part.prod(0).log_())
+
+
+def _without_void(x: Tensor, void: Tensor) -> Tensor:
+    """x, with zeros at the pixels void at every level if anything there could outlive a weight of 0, as NaN does."""
+    empty = void.all(0).nonzero()[:, 0]
+    if not len(empty) or bool((x[:, empty].abs() < 1e30).all()):
+        return x
+    return x.index_fill(1, empty, 0.0)

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hieratk.errors import TaxonomyError
+from hieratk.rasters import Entry
 from hieratk.taxonomy.tree import Encoding, Level, Taxonomy
 
-_DTYPES = ("uint8", "uint16", "int32")
+_DTYPES = ("uint8", "int16", "uint16", "int32", "uint32")
 
 RGB = tuple[int, int, int]
 
@@ -31,20 +32,25 @@ class BandLegend:
     colors: tuple[RGB, ...]
     derived: tuple[str, ...]
 
-    def colormap(self) -> dict[int, RGB]:
-        """Raster value -> colour."""
-        return {int(value): color for value, color in zip(self.values, self.colors, strict=True)}
+    def entries(self) -> tuple[Entry, ...]:
+        """The classes as a raster's side file lists them."""
+        rows = zip(self.values.tolist(), self.names, self.classes, self.colors, strict=True)
+        return tuple(Entry(*row) for row in rows)
 
     def tag(self) -> str:
         """The classes as JSON, value -> id, name and colour, for a band's metadata."""
-        rows = zip(self.values, self.classes, self.names, self.colors, strict=True)
-        content = {str(v): {"id": id_, "name": name, "color": "#%02x%02x%02x" % c} for v, id_, name, c in rows}
+        content = {
+            str(e.value): {"id": e.id, "name": e.name, "color": "#{:02x}{:02x}{:02x}".format(*e.color)}
+            for e in self.entries()
+        }
         return json.dumps(content, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Legend:
-    """How a map writes a taxonomy: a legend a level, and one dtype and one nodata value for all bands, as GeoTIFF wants."""
+    """How a map writes a taxonomy: a legend a level, and one dtype and one nodata value for all bands, as GeoTIFF
+    wants.
+    """
 
     bands: tuple[BandLegend, ...]
     dtype: str
@@ -71,7 +77,7 @@ def legend(taxonomy: Taxonomy) -> Legend:
         nodata = next((v for v in wanted if info.min <= v <= info.max and v not in used), None)
         if nodata is not None:
             return Legend(bands, dtype, nodata)
-    raise TaxonomyError(f"pixel values {low} to {top} of `{taxonomy.id}` fit no raster type up to {_DTYPES[-1]}")
+    raise TaxonomyError(f"pixel values {low} to {top} of `{taxonomy.id}` fit no one raster type")
 
 
 def _band(taxonomy: Taxonomy, level: Level) -> BandLegend:
@@ -120,7 +126,9 @@ def color_of(taxonomy: Taxonomy, id_: str) -> RGB:
     node = taxonomy[id_]
     if node.color is not None:
         return _rgb(node.color)
-    siblings = taxonomy[node.parent].children if node.parent else tuple(n.id for n in taxonomy.nodes if n.parent is None)
+    siblings = (
+        taxonomy[node.parent].children if node.parent else tuple(n.id for n in taxonomy.nodes if n.parent is None)
+    )
     place = (siblings.index(id_) + 0.5) / len(siblings)
     base = next((taxonomy[a].color for a in taxonomy.ancestors(id_) if taxonomy[a].color is not None), None)
     if base is None:
@@ -136,5 +144,3 @@ def _from_hls(hue: float, lightness: float, saturation: float) -> RGB:
 
 def _rgb(color: str) -> RGB:
     return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
-
-

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 import hieratk
+from hieratk.checkpoints import Checkpoint, open_checkpoint
 from hieratk.data.chips import normalise
 from hieratk.data.scenes import Scene, SceneReader
 from hieratk.data.survey import Statistics
@@ -21,7 +22,6 @@ from hieratk.prediction.legend import legend
 from hieratk.prediction.windows import Piece, pieces
 from hieratk.rasters import create
 from hieratk.tensors import TaxonomyTensors
-from hieratk.checkpoints import Checkpoint, open_checkpoint
 
 Progress = Callable[[int, int], None]
 
@@ -77,7 +77,7 @@ def predict(
                 "HIERATK_FINGERPRINT": opened.taxonomy.fingerprint,
             },
             band_tags=tuple({"HIERATK_LEVEL": band.level, "HIERATK_CLASSES": band.tag()} for band in written.bands),
-            colormaps=tuple(band.colormap() for band in written.bands),
+            legends=tuple(band.entries() for band in written.bands),
         ) as sink:
             done = 0
             for group, logits, valids in stream(
@@ -85,7 +85,7 @@ def predict(
             ):
                 if logits is not None:
                     classes = best_path(logits, tree)
-                    codes = torch.stack([table[classes[:, l]] for l, table in enumerate(values)], 1).cpu().numpy()
+                    codes = torch.stack([table[classes[:, i]] for i, table in enumerate(values)], 1).cpu().numpy()
                 for i, piece in enumerate(group):
                     inner = _inside(piece)
                     valid = valids[i][inner]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 from hieratk.rasters import Window
 
@@ -19,9 +20,10 @@ class Piece:
 def pieces(height: int, width: int, *, size: int, overlap: int) -> Iterator[Piece]:
     """Windows of `size` pixels whose neighbours share at least `overlap` pixels, row by row.
 
-    Every pixel is kept exactly once, from a window in which it lies at least `overlap // 2` pixels inside each edge that is
-    not an edge of the scene. So the map does not depend on where the windows fall, as far as the network looks no further
-    than that. A scene smaller than a window is one window. Raises ValueError unless 0 <= overlap < size.
+    Every pixel is kept exactly once, from a window in which it lies at least `overlap // 2` pixels inside each edge
+    that is
+    not an edge of the scene. So the map does not depend on where the windows fall, as far as the network looks no
+    further than that. A scene smaller than a window is one window. Raises ValueError unless 0 <= overlap < size.
     """
     if not 0 <= overlap < size:
         raise ValueError(f"overlap {overlap} must be at least 0 and below the window size {size}")
@@ -38,6 +40,6 @@ def _cuts(length: int, size: int, overlap: int) -> Iterator[tuple[int, int, int,
         return
     starts = [*range(0, length - size, size - overlap), length - size]
     # Neighbours meet in the middle of what they share.
-    seams = [0, *((a + size + b) // 2 for a, b in zip(starts, starts[1:], strict=False)), length]
+    seams = [0, *((a + size + b) // 2 for a, b in pairwise(starts)), length]
     for start, first, end in zip(starts, seams[:-1], seams[1:], strict=True):
         yield start, size, first, end

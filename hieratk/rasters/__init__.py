@@ -7,6 +7,7 @@ written.
 
 from hieratk.rasters.grid import Grid, Window
 from hieratk.rasters.reading import Raster, RasterInfo, inspect, read
+from hieratk.rasters.sidecar import Entry
 from hieratk.rasters.writing import RasterWriter, create, write_png
 
-__all__ = ["Grid", "Raster", "RasterInfo", "RasterWriter", "Window", "create", "inspect", "read", "write_png"]
+__all__ = ["Entry", "Grid", "Raster", "RasterInfo", "RasterWriter", "Window", "create", "inspect", "read", "write_png"]

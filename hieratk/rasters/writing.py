@@ -19,7 +19,8 @@ from rasterio.transform import Affine
 from hieratk.errors import RasterError
 from hieratk.rasters.gdal import GDAL_ERRORS, first_line, gdal_window, open_dataset, quiet
 from hieratk.rasters.grid import Grid, Window
-from hieratk.rasters.reading import Array, Color, Raster, read
+from hieratk.rasters.reading import Array, Raster, read
+from hieratk.rasters.sidecar import Entry, side_file
 
 
 class RasterWriter:
@@ -81,7 +82,7 @@ def create(
     names: Sequence[str] = (),
     tags: Mapping[str, str] | None = None,
     band_tags: Sequence[Mapping[str, str]] = (),
-    colormaps: Sequence[Mapping[int, Color] | None] = (),
+    legends: Sequence[Sequence[Entry]] = (),
     smooth: bool = False,
     block: int = 256,
     compress: str = "deflate",
@@ -90,9 +91,9 @@ def create(
 
     Args:
         grid: what it leaves out is left out of the file.
-        dtype: a numpy name that GeoTIFF knows. names, band_tags, colormaps: one a band, from the first.
-        colormaps: raster value -> (red, green, blue[, alpha]). GeoTIFF holds one table, of the first band, for uint8
-            and uint16; tables of other bands are not written.
+        dtype: a numpy name that GeoTIFF knows. names, band_tags, legends: one a band, from the first.
+        legends: what the values of a band of classes mean; written as GDAL's side file (`hieratk.rasters.sidecar`),
+            and for a single band of uint8 or uint16 into the GeoTIFF too.
         smooth: neighbouring values are near each other (images, probabilities), so differences are stored: predictor 2
             for integers, 3 for floats. Class values are stored as they are.
         block: side of a stored block in pixels, a multiple of 16. compress: "deflate" (every reader), "zstd", "lzw".
@@ -137,13 +138,15 @@ def create(
                     dataset.update_tags(**tags)
                 for band, content in enumerate(band_tags, 1):
                     dataset.update_tags(band, **content)
-                if colormaps and colormaps[0] and np.dtype(dtype) in (np.dtype("uint8"), np.dtype("uint16")):
-                    dataset.write_colormap(1, {value: (*color, 255)[:4] for value, color in colormaps[0].items()})
+                if legends and count == 1 and dtype in ("uint8", "uint16"):
+                    dataset.write_colormap(1, {entry.value: (*entry.color, 255) for entry in legends[0]})
             yield writer
         with _writing(target):
             with part.open("rb+") as file:
                 os.fsync(file.fileno())
             writer.verify(part)
+            if legends:
+                _side_file(part).write_bytes(side_file(legends, dtype=dtype))
 
 
 def write_png(path: Path | str, rgb: NDArray[np.uint8]) -> None:
@@ -173,9 +176,12 @@ def _beside(target: Path) -> Iterator[Path]:
     try:
         yield part
         with _writing(target):
-            part.replace(target)
-            # Side files describe the old pixels (statistics, colour tables); nothing written here needs one.
+            # An old side file describes the old pixels, so it goes first: at no time does one lie beside the wrong
+            # raster.
             _side_file(target).unlink(missing_ok=True)
+            part.replace(target)
+            if _side_file(part).exists():
+                _side_file(part).replace(_side_file(target))
     finally:
         part.unlink(missing_ok=True)
         _side_file(part).unlink(missing_ok=True)

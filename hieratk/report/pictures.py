@@ -28,7 +28,8 @@ class Panel:
 def picture(
     panels: Sequence[Panel], *, colors: Sequence[RGB], names: Sequence[str], title: str, longest: int = 640
 ) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8: the panels side by side, enlarged or thinned by a whole factor to at most `longest` pixels, above a
+    """(H, W, 3) uint8: the panels side by side, enlarged or thinned by a whole factor to at most `longest` pixels,
+    above a
     legend of the classes that occur in any of them. All panels have one shape."""
     shapes = {panel.classes.shape for panel in panels}
     if len(shapes) != 1:

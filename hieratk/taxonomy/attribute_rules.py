@@ -8,7 +8,7 @@ from hieratk.diagnostics import Findings
 from hieratk.documents import Scalar
 from hieratk.taxonomy.draft import Details, Draft, Entry
 
-_NUMBER = re.compile(r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
+_NUMBER = r"[-+]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?"
 _TRUTH = {"true": True, "false": False}
 
 
@@ -51,13 +51,13 @@ def attribute_value(kind: str, text: str) -> bool | int | float | str | None:
     if kind == "bool":
         return _TRUTH.get(text)
     if kind == "number":
-        if not _NUMBER.fullmatch(text) or len(text) > 40:
+        if not re.fullmatch(_NUMBER, text) or len(text) > 40:
             return None
         return float(text) if re.search(r"[.eE]", text) else int(text)
     if kind == "range":
         low, dots, high = text.partition("..")
         ends = [end for end in (low, high) if end]
-        fits = dots and ends and all(_NUMBER.fullmatch(end) and len(end) <= 40 for end in ends)
+        fits = dots and ends and all(re.fullmatch(_NUMBER, end) and len(end) <= 40 for end in ends)
         return text if fits and (len(ends) == 1 or float(low) <= float(high)) else None
     return text
 

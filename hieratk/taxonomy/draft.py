@@ -55,7 +55,8 @@ class Entry:
 
     def get(self, name: str) -> Any:
         """What `classes` says about it, or None."""
-        return None if self.details is None else self.details.typed.get(name)
+        details = self.details
+        return None if details is None else details.typed.get(name)
 
     @property
     def name(self) -> str:

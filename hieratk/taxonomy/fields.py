@@ -14,15 +14,12 @@ from hieratk.taxonomy.draft import Details, Pixels
 from hieratk.taxonomy.patterns import risk
 
 _ID = re.compile(spec.ID_PATTERN)
-_LANGUAGE = re.compile(spec.LANGUAGE_PATTERN)
-_VERSION = re.compile(spec.VERSION_PATTERN)
 _COLOR = re.compile(spec.COLOR_PATTERN)
-_DATE = re.compile(spec.DATE_PATTERN)
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://[^\s]+|doi:\S+")
+_URL = r"[a-z][a-z0-9+.-]*://[^\s]+|doi:\S+"
 _INTEGER = re.compile(r"-?(0|[1-9][0-9]{0,11})")
-_RANGE = re.compile(r"(-?(?:0|[1-9][0-9]{0,11}))\.\.(-?(?:0|[1-9][0-9]{0,11}))")
-_SHARE = re.compile(r"(0?\.[0-9]{1,17}|[01](\.0{0,17})?|[01])")
-_SPECIFIER = re.compile(r"\s*(~=|==|!=|<=|>=|<|>)\s*[0-9]+(\.[0-9]+)*(\.\*)?\s*")
+_RANGE = r"(-?(?:0|[1-9][0-9]{0,11}))\.\.(-?(?:0|[1-9][0-9]{0,11}))"
+_SHARE = r"(0?\.[0-9]{1,17}|[01](\.0{0,17})?|[01])"
+_SPECIFIER = r"\s*(~=|==|!=|<=|>=|<|>)\s*[0-9]+(\.[0-9]+)*(\.\*)?\s*"
 
 
 class Fields:
@@ -102,10 +99,12 @@ class Fields:
     def name(self, value: Value, key: Scalar) -> str | None:
         """Text on one line that is shown to people."""
         text = self.text(value, key)
-        if text is not None and text != text.strip():
+        if text is None or text == text.strip():
+            return text
+        # Block text ends with a line break by the way it is written.
+        if text.rstrip("\n") != text.strip():
             self.say.blanks(value, text, f"name '{text}'", "warning")
-            return text.strip() or None
-        return text
+        return text.strip() or None
 
     def code(self, value: Value, key: Scalar) -> str | None:
         """An official code."""
@@ -162,7 +161,7 @@ class Fields:
         found: dict[str, str] = {}
         previous: tuple[Scalar, Value] | None = None
         for tag, item in value.entries:
-            if not _LANGUAGE.fullmatch(tag.text):
+            if not re.fullmatch(spec.LANGUAGE_PATTERN, tag.text):
                 if previous is not None and self.say.is_tail(value, previous, item):
                     self.say.comma(previous, [tag])
                 else:
@@ -181,7 +180,7 @@ class Fields:
     def version(self, value: Value, key: Scalar) -> str | None:
         """MAJOR.MINOR.PATCH."""
         text = self._scalar(value, key)
-        if text is None or _VERSION.fullmatch(text):
+        if text is None or re.fullmatch(spec.VERSION_PATTERN, text):
             return text
         numbers = re.fullmatch(r"v?([0-9]{1,9})(?:\.([0-9]{1,9}))?(?:\.([0-9]{1,9}))?", text)
         way = ".".join(str(int(part or 0)) for part in numbers.groups()) if numbers else "1.0.0"
@@ -191,7 +190,7 @@ class Fields:
     def lang(self, value: Value, key: Scalar) -> str | None:
         """A language tag."""
         text = self.text(value, key)
-        if text is None or _LANGUAGE.fullmatch(text):
+        if text is None or re.fullmatch(spec.LANGUAGE_PATTERN, text):
             return text
         self.say.malformed(value, f"`{text}`", "a language tag", "such as en, zh or pt-BR")
         return None
@@ -211,7 +210,7 @@ class Fields:
     def date(self, value: Value, key: Scalar) -> str | None:
         """YYYY, YYYY-MM or YYYY-MM-DD."""
         text = self.text(value, key)
-        if text is None or _DATE.fullmatch(text):
+        if text is None or re.fullmatch(spec.DATE_PATTERN, text):
             return text
         self.say.malformed(value, f"`{text}`", "a date", 'write "YYYY-MM-DD", "YYYY-MM" or "YYYY"')
         return None
@@ -219,7 +218,7 @@ class Fields:
     def url(self, value: Value, key: Scalar) -> str | None:
         """An address."""
         text = self.text(value, key)
-        if text is None or _URL.fullmatch(text):
+        if text is None or re.fullmatch(_URL, text):
             return text
         self.say.malformed(value, f"`{text}`", "an address", "such as https://example.org/legend")
         return None
@@ -227,7 +226,7 @@ class Fields:
     def specifier(self, value: Value, key: Scalar) -> str | None:
         """Version bounds such as `>=1.0,<2`."""
         text = self._scalar(value, key)
-        if text is None or all(_SPECIFIER.fullmatch(part) for part in text.split(",")):
+        if text is None or all(re.fullmatch(_SPECIFIER, part) for part in text.split(",")):
             return text
         self.say.malformed(value, f"`{text}`", "a range of versions", 'such as ">=1.0,<2"')
         return None
@@ -281,7 +280,7 @@ class Fields:
         if _INTEGER.fullmatch(text):
             number = int(text)
             return Pixels(number, number, value.span)
-        if match := _RANGE.fullmatch(text):
+        if match := re.fullmatch(_RANGE, text):
             low, high = int(match[1]), int(match[2])
             if low <= high:
                 return Pixels(low, high, value.span)
@@ -308,7 +307,7 @@ class Fields:
             text = self._scalar(share, part)
             if text is None:
                 continue
-            number = float(text) if _SHARE.fullmatch(text) else 0.0
+            number = float(text) if re.fullmatch(_SHARE, text) else 0.0
             if not 0 < number <= 1:
                 self.say.malformed(share, f"`{text}`", "a share", "write a number above 0 and up to 1")
                 continue

@@ -7,7 +7,7 @@ import re
 from hieratk.diagnostics import Findings
 from hieratk.taxonomy.draft import Draft
 
-_SPDX = re.compile(r"\(?[A-Za-z0-9][A-Za-z0-9.-]*\+?\)?( (AND|OR|WITH) \(?[A-Za-z0-9][A-Za-z0-9.-]*\+?\)?)*")
+_SPDX = r"\(?[A-Za-z0-9][A-Za-z0-9.-]*\+?\)?( (AND|OR|WITH) \(?[A-Za-z0-9][A-Za-z0-9.-]*\+?\)?)*"
 
 
 def check(draft: Draft, findings: Findings) -> None:
@@ -17,7 +17,7 @@ def check(draft: Draft, findings: Findings) -> None:
         if key not in head.raw and key not in draft.lost:
             findings.add(code, head.key.span, f"the document names no `{key}`")
     license_ = head.get("license")
-    if license_ is not None and not _SPDX.fullmatch(license_):
+    if license_ is not None and not re.fullmatch(_SPDX, license_):
         findings.add(
             "P003",
             head.span("license"),

@@ -6,64 +6,25 @@ import os
 from pathlib import PurePath
 from typing import Any
 
-from hieratk.diagnostics import Findings, Problem, Source
-from hieratk.documents import compose, paused_collection, read_source
-from hieratk.taxonomy import (
-    attribute_rules,
-    color_rules,
-    identity_rules,
-    kind_rules,
-    name_rules,
-    pixel_rules,
-    provenance_rules,
-    reference_rules,
-    tree_rules,
-)
+from hieratk.diagnostics import Problem, Source
+from hieratk.documents import paused_collection, read_source
 from hieratk.taxonomy.attribute_rules import attribute_value
+from hieratk.taxonomy.checking import check
 from hieratk.taxonomy.draft import Details, Draft, Entry
 from hieratk.taxonomy.pixel_rules import Claims
-from hieratk.taxonomy.references import References
-from hieratk.taxonomy.rulebook import heads
-from hieratk.taxonomy.shape_rules import check_shape
-from hieratk.taxonomy.suppression import Suppressions
 from hieratk.taxonomy.tree import Deprecated, Encoding, Node, Special, Taxonomy
 
 
 def read(source: Source) -> tuple[Taxonomy | None, list[Problem]]:
     """The taxonomy of a text, and what the rules say about it, in the order of the text.
 
-    The taxonomy is there where no finding is an error. Rules run in stages, each on what the earlier ones left whole,
-    so that one typing mistake gives one message: text, shape, tree, references, and last the suppression comments.
+    The taxonomy is there where no finding is an error.
     """
     with paused_collection():
-        return _read(source)
-
-
-def _read(source: Source) -> tuple[Taxonomy | None, list[Problem]]:
-    value, problems = compose(source)
-    suppressions = Suppressions(source)
-    problems = [problem for problem in problems if not suppressions(problem.code, problem.span.start)]
-    findings = Findings(source, heads(), suppressed=suppressions)
-    broken = any(problem.severity == "error" for problem in problems)
-    draft = check_shape(value, findings) if value is not None else None
-    encodings: list[Claims] = []
-    if draft is not None:
-        references = References(draft, findings)
-        tree_rules.check(draft, findings, references)
-        if draft.entries:
-            encodings = pixel_rules.check(draft, findings, references)
-            reference_rules.check(draft, findings, references)
-            identity_rules.check(draft, findings)
-            color_rules.check(draft, findings)
-            name_rules.check(draft, findings, references)
-            attribute_rules.check(draft, findings)
-            kind_rules.check(draft, findings, references)
-        provenance_rules.check(draft, findings)
-    if value is not None:
-        suppressions.check(findings)
-    taxonomy = None if draft is None or broken or findings.errors else _build(draft, encodings, source)
-    problems += findings.problems()
-    return taxonomy, sorted(problems, key=lambda problem: (problem.span.start, problem.span.end, problem.code))
+        checked = check(source)
+        if checked.draft is None:
+            return None, checked.problems
+        return _build(checked.draft, checked.encodings, source), checked.problems
 
 
 def read_file(path: str | os.PathLike[str]) -> tuple[Taxonomy | None, list[Problem]]:
@@ -72,7 +33,7 @@ def read_file(path: str | os.PathLike[str]) -> tuple[Taxonomy | None, list[Probl
     return (None, problems) if problems else read(source)
 
 
-def _build(draft: Draft, encodings: list[Claims], source: Source) -> Taxonomy:
+def _build(draft: Draft, encodings: tuple[Claims, ...], source: Source) -> Taxonomy:
     """The taxonomy of a draft without errors."""
     head = draft.head
     depth = max(entry.level for entry in draft) + 1

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from hieratk.diagnostics import Findings, Source, Span
 from hieratk.taxonomy.rulebook import rules
 
-_COMMENT = re.compile(r"#[ \t]*hieratk:[ \t]*ignore(-file)?(?![\w-])[ \t]*(\[[^\]\n]*\])?")
+_COMMENT = r"#[ \t]*hieratk:[ \t]*ignore(-file)?(?![\w-])[ \t]*(\[[^\]\n]*\])?"
 _MOST_A_LINE = 4
-_CODE = re.compile(r"[^\s,\[\]]+")
-_QUOTED = re.compile(r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'")
+_CODE = r"[^\s,\[\]]+"
+_QUOTED = r"\"(?:[^\"\\]|\\.)*\"|'(?:[^']|'')*'"
 
 
 @dataclass(slots=True)
@@ -31,10 +31,10 @@ class Suppressions:
         self.comments: list[_Comment] = []
         self._by_row: dict[int, list[_Comment]] = {}
         self._by_code: dict[str, list[_Comment]] = {}
-        if "hieratk:" not in source.text:
+        if "ignore" not in source.text:
             return
         tried: dict[int, int] = {}
-        for match in _COMMENT.finditer(source.text):
+        for match in re.finditer(_COMMENT, source.text):
             row, column = source.position(match.start())
             tried[row] = tried.get(row, 0) + 1
             if tried[row] > _MOST_A_LINE:
@@ -42,13 +42,13 @@ class Suppressions:
             line = source.line(row)
             before = line[: column - 1]
             if before[-1:].strip() or any(
-                quoted.end() >= column for quoted in _QUOTED.finditer(line) if quoted.start() < column - 1
+                quoted.end() >= column for quoted in re.finditer(_QUOTED, line) if quoted.start() < column - 1
             ):
                 continue
             # A comment on a line of its own speaks of the next one.
             comment = _Comment(Span(*match.span()), row if before.strip() else row + 1, bool(match[1]))
             self.comments.append(comment)
-            for code in _CODE.finditer(match[2] or ""):
+            for code in re.finditer(_CODE, match[2] or ""):
                 start = match.start(2) + code.start()
                 comment.codes.setdefault(code[0], Span(start, start + len(code[0])))
             for code_text in comment.codes:

@@ -1,7 +1,7 @@
 """Everything a tensor asks of a tree, compiled once: numpy arrays, read-only, cached.
 
-Shapes use the letters of docs/design.md: `M` predicted classes, `N` node channels (levels side by side, classes carried to
-a level they do not lie on included), `L` levels, `V` leaves, `R` label rows.
+Shapes use the letters of docs/design.md: `M` predicted classes, `N` node channels (levels side by side, classes
+carried to a level they do not lie on included), `L` levels, `V` leaves, `R` label rows.
 """
 
 from __future__ import annotations
@@ -36,15 +36,16 @@ ROLES = ("undeclared", "class", "nodata", "unlabelled", "excluded")
 class Lookup:
     """Raster value -> label row, total over every value of the dtype: what nobody declared is row `UNDECLARED`.
 
-    Up to 16 bits `table` has one entry a value, beginning at `low`; wider encodings are searched in the sorted `keys`.
+    Up to 16 bits `table` has one entry a value, beginning at `low`; wider encodings are searched in `ranges` (K, 2),
+    the first and last value of each, in ascending order.
     """
 
     encoding: str
     dtype: str
     low: int
     table: NDArray[np.int32] | None
-    keys: NDArray[np.int64] | None
-    key_rows: NDArray[np.int32] | None
+    ranges: NDArray[np.int64] | None
+    range_rows: NDArray[np.int32] | None
 
     def __call__(self, pixels: NDArray[np.generic]) -> NDArray[np.int32]:
         """Label rows of raster values, in the shape of `pixels`; any integer dtype, values outside the encoding's
@@ -55,16 +56,19 @@ class Lookup:
             )
         if self.table is not None:
             if pixels.dtype == np.dtype(self.dtype) and self.low == 0:
-                return self.table[pixels]
+                found: NDArray[np.int32] = self.table[pixels]
+                return found
             index = pixels.astype(np.int64) - self.low
             inside = (index >= 0) & (index < len(self.table))
             return np.where(inside, self.table[np.where(inside, index, 0)], np.int32(UNDECLARED))
-        assert self.keys is not None and self.key_rows is not None
+        assert self.ranges is not None
+        assert self.range_rows is not None
         values = pixels.astype(np.int64)
-        if not len(self.keys):
+        if not len(self.ranges):
             return np.full(values.shape, UNDECLARED, np.int32)
-        at = np.minimum(np.searchsorted(self.keys, values), len(self.keys) - 1)
-        return np.where(self.keys[at] == values, self.key_rows[at], np.int32(UNDECLARED))
+        at = np.searchsorted(self.ranges[:, 0], values, side="right") - 1
+        inside = (at >= 0) & (values <= self.ranges[at, 1])
+        return np.where(inside, self.range_rows[at], np.int32(UNDECLARED))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,16 +76,16 @@ class Tables:
     """The compiled tree.
 
     Classes (M predicted, depth first):
-        ids: their ids. parent: (M,) index of the parent, -1 at the top. level: (M,). leaf_span: (M, 2), the leaves below
-        class m are `leaf_span[m, 0] ... leaf_span[m, 1] - 1`.
+        ids: their ids. parent: (M,) index of the parent, -1 at the top. level: (M,). leaf_span: (M, 2), the leaves
+        below class m are `leaf_span[m, 0] ... leaf_span[m, 1] - 1`.
     Channels (N, level by level; level l is `offsets[l] ... offsets[l + 1] - 1`):
         node: (N,) class of each channel. carried: (N,) True where the class lies on another level and only stands in.
         up: for each level but the first, (C_l,) index within level l-1 of the class that holds each class of level l.
         paths: (V, L) channels on the way to each leaf.
     Label rows (R; row 0 is the undeclared value, then every declared class, then the specials):
         row_ids: "" for row 0. row_role: (R,) index into `ROLES`. index: (R, L) class index within each level where
-        exactly one class remains, else IGNORE. allowed_ptr (R+1,), allowed_leaf, allowed_share: the allowed leaves of each
-        row, compressed; share is NaN where none is stated.
+        exactly one class remains, else IGNORE. allowed_ptr (R+1,), allowed_leaf, allowed_share: the allowed leaves of
+        each row, compressed; share is NaN where none is stated.
     """
 
     fingerprint: str
@@ -103,6 +107,10 @@ class Tables:
     allowed_leaf: Ints
     allowed_share: NDArray[np.float64]
     lookups: Mapping[str, Lookup]
+
+    def __deepcopy__(self, memo: object) -> Tables:
+        """Itself: its arrays are read-only."""
+        return self
 
     @property
     def channels(self) -> int:
@@ -137,7 +145,8 @@ class Tables:
 
     def level_of_leaf(self, level: int) -> Ints:
         """(V,) class index within a level of each leaf: the mapping matrix as an index."""
-        return self.paths[:, level] - self.offsets[level]
+        found: Ints = self.paths[:, level] - self.offsets[level]
+        return found
 
 
 _CACHE_SIZE = 64
@@ -177,9 +186,7 @@ def _compile(taxonomy: Taxonomy) -> Tables:
     node = np.array([at[id_] for classes in levels for id_ in classes])
     carried = np.array([id_ in row.carried for row in taxonomy.levels for id_ in row.classes])
     class_of_leaf = _classes_of_leaves(taxonomy)
-    up = tuple(
-        _first_of(class_of_leaf[:, l], class_of_leaf[:, l - 1], len(levels[l])) for l in range(1, len(levels))
-    )
+    up = tuple(_first_of(class_of_leaf[:, i], class_of_leaf[:, i - 1], len(levels[i])) for i in range(1, len(levels)))
     paths = class_of_leaf + offsets[:-1]
 
     span = np.zeros((len(predicted), 2), np.int64)
@@ -193,11 +200,11 @@ def _compile(taxonomy: Taxonomy) -> Tables:
     rows += [(n.id, ROLES.index("class"), taxonomy.allowed(n.id)) for n in taxonomy.nodes]
     rows += [(s.id, ROLES.index(s.role), {}) for s in taxonomy.special]
     ptr = np.cumsum([0, *(len(allowed) for _, _, allowed in rows)])
-    leaf = np.array([leaf_at[id_] for _, _, allowed in rows for id_ in allowed], np.int64)
+    allowed_leaf = np.array([leaf_at[id_] for _, _, allowed in rows for id_ in allowed], np.int64)
     share = np.array([np.nan if s is None else s for _, _, allowed in rows for s in allowed.values()], np.float64)
     index = np.full((len(rows), len(levels)), IGNORE)
     for r in range(len(rows)):
-        classes = class_of_leaf[leaf[ptr[r] : ptr[r + 1]]]
+        classes = class_of_leaf[allowed_leaf[ptr[r] : ptr[r + 1]]]
         if len(classes):
             index[r] = np.where((classes == classes[0]).all(0), classes[0], IGNORE)
 
@@ -220,13 +227,13 @@ def _compile(taxonomy: Taxonomy) -> Tables:
         row_role=np.array([role for _, role, _ in rows]),
         index=index,
         allowed_ptr=ptr,
-        allowed_leaf=leaf,
+        allowed_leaf=allowed_leaf,
         allowed_share=share,
         lookups=MappingProxyType(lookups),
     )
     for array in (
         *(tables.parent, tables.level, span, offsets, node, carried, *up, paths),
-        *(tables.row_role, index, ptr, leaf, share),
+        *(tables.row_role, index, ptr, allowed_leaf, share),
     ):
         array.flags.writeable = False
     return tables
@@ -237,9 +244,11 @@ def _classes_of_leaves(taxonomy: Taxonomy) -> Ints:
     columns = []
     for level in taxonomy.levels:
         position = {id_: i for i, id_ in enumerate(level.classes)}
-        # The leaves of a class are contiguous and classes stand in the order of their first leaf, so the class of a leaf
-        # is the first on its path that has a position in this level.
-        columns.append([next(position[id_] for id_ in taxonomy.path(leaf) if id_ in position) for leaf in taxonomy.leaves])
+        # The leaves of a class are contiguous and classes stand in the order of their first leaf, so the class of a
+        # leaf is the first on its path that has a position in this level.
+        columns.append(
+            [next(position[id_] for id_ in taxonomy.path(leaf) if id_ in position) for leaf in taxonomy.leaves]
+        )
     return np.array(columns, np.int64).T.reshape(len(taxonomy.leaves), len(columns))
 
 
@@ -258,9 +267,7 @@ def _lookup(encoding: Encoding, row_at: Mapping[str, int]) -> Lookup:
             table[low - info.min : high - info.min + 1] = row_at[id_]
         table.flags.writeable = False
         return Lookup(encoding.name, encoding.dtype, int(info.min), table, None, None)
-    pairs = [(value, row_at[id_]) for low, high, id_ in encoding.values for value in range(low, high + 1)]
-    pairs.sort()
-    keys = np.array([value for value, _ in pairs], np.int64)
-    rows = np.array([row for _, row in pairs], np.int32)
-    keys.flags.writeable = rows.flags.writeable = False
-    return Lookup(encoding.name, encoding.dtype, int(info.min), None, keys, rows)
+    ranges = np.array([(low, high) for low, high, _ in encoding.values], np.int64).reshape(-1, 2)
+    rows = np.array([row_at[id_] for _, _, id_ in encoding.values], np.int32)
+    ranges.flags.writeable = rows.flags.writeable = False
+    return Lookup(encoding.name, encoding.dtype, int(info.min), None, ranges, rows)

@@ -6,8 +6,6 @@ questions a person asks of a tree. The questions a tensor asks are answered by `
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -37,7 +35,8 @@ class Node:
     """One declared class.
 
     `level` is 0-based (0 is the coarsest). `kind` says which leaves a label of this class allows
-    (docs/taxonomy.md, "Kinds"); `parts` holds the parts of a mixed class with their shares, None where no share is given.
+    (docs/taxonomy.md, "Kinds"); `parts` holds the parts of a mixed class with their shares, None where no share is
+    given.
     """
 
     id: str
@@ -99,8 +98,8 @@ class Encoding:
 class Level:
     """One row of the tree: a partition of the leaves.
 
-    `classes` are ids in depth-first order. A leaf above this level is carried down as itself and a class that skips this
-    level stands here too; the ids of both are in `carried`.
+    `classes` are ids in depth-first order. A leaf above this level is carried down as itself and a class that skips
+    this level stands here too; the ids of both are in `carried`.
     """
 
     index: int
@@ -162,8 +161,8 @@ class Taxonomy:
             node = Node(id_, level, parent.id if parent else None, children,
                         **{"name": id_.replace("_", " "), **extra})  # fmt: skip
             nodes.append(node)
-            for value in pixel if isinstance(pixel, list | tuple) else [] if pixel is None else [pixel]:
-                values.append((value, value, id_))
+            stated = pixel if isinstance(pixel, list | tuple) else [] if pixel is None else [pixel]
+            values.extend((value, value, id_) for value in stated)
             for child in children:
                 add(child, content[child], node)
 
@@ -171,7 +170,9 @@ class Taxonomy:
             add(top, content, None)
         depth = max((node.level for node in nodes), default=-1) + 1
         names = tuple(levels) if levels else tuple(f"level{i + 1}" for i in range(depth))
-        return cls(id, tuple(nodes), names, tuple(special), {"default": Encoding("default", dtype, tuple(sorted(values)))})
+        return cls(
+            id, tuple(nodes), names, tuple(special), {"default": Encoding("default", dtype, tuple(sorted(values)))}
+        )
 
     def __getitem__(self, id_: str) -> Node:
         try:
@@ -187,6 +188,10 @@ class Taxonomy:
 
     def __iter__(self) -> Iterator[Node]:
         return iter(self.nodes)
+
+    def __deepcopy__(self, memo: object) -> Taxonomy:
+        """Itself: it cannot change, and a deep copy of a model (an average of weights, say) needs no second tree."""
+        return self
 
     @cached_property
     def _by_id(self) -> dict[str, Node]:
@@ -219,10 +224,13 @@ class Taxonomy:
             classes: dict[str, bool] = {}
             for leaf in self.leaves:
                 path = self.path(leaf)
-                # The class of a leaf at a level is the first on its path that lies at or below the level, else the leaf.
+                # The class of a leaf at a level is the first on its path that lies at or below the level, else the
+                # leaf.
                 stand_in = next((id_ for id_ in path if self[id_].level >= index), leaf)
                 classes[stand_in] = self[stand_in].level != index
-            rows.append(Level(index, name, tuple(classes), frozenset(id_ for id_, carried in classes.items() if carried)))
+            rows.append(
+                Level(index, name, tuple(classes), frozenset(id_ for id_, carried in classes.items() if carried))
+            )
         return tuple(rows)
 
     def level(self, name: str) -> Level:
@@ -272,13 +280,10 @@ class Taxonomy:
             return self._union(dict.fromkeys(node.deprecated.use))
         if node.kind == "mixed":
             return self._union(node.parts)
-        subject = id_
-        if node.kind == "unspecified" or node.deprecated is not None:
-            if subject not in self._predicted_ids:
-                if node.parent is None:
-                    return dict.fromkeys(self.leaves)
-                return self.allowed(node.parent)
-        return dict.fromkeys(leaf for leaf in self._leaves_below[subject])
+        if id_ not in self._predicted_ids:
+            # Unspecified, or deprecated without a replacement: somewhere below the parent.
+            return dict.fromkeys(self.leaves) if node.parent is None else self.allowed(node.parent)
+        return dict.fromkeys(self._leaves_below[id_])
 
     def _union(self, parts: Mapping[str, float | None]) -> dict[str, float | None]:
         shares: dict[str, float | None] = {}
@@ -305,7 +310,9 @@ class Taxonomy:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hex digest of ids, parents, levels and kinds in order: equal when, and only when, model outputs mean the same."""
+        """Hex digest of ids, parents, levels and kinds in order: equal when, and only when, model outputs mean the
+        same.
+        """
         rows = [(n.id, n.parent, n.level, n.kind, n.deprecated is not None) for n in self.nodes]
         return _digest([list(self.level_names), rows])
 
@@ -340,4 +347,8 @@ class Taxonomy:
 
 
 def _digest(value: object) -> str:
+    # Checking a taxonomy needs no digest, and should not wait for the libraries of one.
+    import hashlib
+    import json
+
     return hashlib.sha256(json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()).hexdigest()

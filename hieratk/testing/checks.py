@@ -37,6 +37,8 @@ class ContractError(AssertionError):
 
 @dataclass
 class Run:
+    """The checks so far, in order."""
+
     checks: list[Check] = field(default_factory=list)
 
     def check(self, name: str, test: Callable[[], object]) -> bool:
@@ -45,10 +47,8 @@ class Run:
             torch.manual_seed(0)
             try:
                 test()
-            except ContractError as error:
+            except (ContractError, HieratkError) as error:
                 self.checks.append(Check(name, False, str(error)))
-            except HieratkError as error:
-                self.checks.append(Check(name, False, f"{error}"))
             except Exception as error:
                 self.checks.append(Check(name, False, f"{type(error).__name__}: {error}"))
             else:
@@ -57,15 +57,18 @@ class Run:
 
 
 def expect(holds: bool, sentence: str) -> None:
+    """Raise ContractError with the sentence where something does not hold."""
     if not holds:
         raise ContractError(sentence)
 
 
 def few(names: Sequence[str]) -> str:
+    """The first four names, and how many more there are."""
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
 def check_signature(factory: Callable[..., Any], *, first: str, also: tuple[str, ...] = ()) -> None:
+    """Raise ContractError where a factory's signature is no option schema (see `hieratk.protocols`)."""
     parameters = list(inspect.signature(factory).parameters.values())
     expect(bool(parameters) and parameters[0].name == first, f"the first parameter must be `{first}`")
     for name in also:
@@ -73,14 +76,9 @@ def check_signature(factory: Callable[..., Any], *, first: str, also: tuple[str,
         expect(bool(found), f"the parameter `{name}` is missing")
         expect(found[0].kind is inspect.Parameter.KEYWORD_ONLY, f"`{name}` must be keyword-only (after a `*`)")
     for parameter in parameters[1:]:
-        stars = (
-            "**"
-            if parameter.kind is parameter.VAR_KEYWORD
-            else "*"
-            if parameter.kind is parameter.VAR_POSITIONAL
-            else ""
-        )
-        expect(not stars, f"`{stars}{parameter.name}` hides the options; name each one in the signature")
+        several = parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
+        stars = "*" * (1 + (parameter.kind is parameter.VAR_KEYWORD))
+        expect(not several, f"`{stars}{parameter.name}` hides the options; name each one in the signature")
         if parameter.name in SUBJECTS:
             continue
         keyword = parameter.kind is parameter.KEYWORD_ONLY

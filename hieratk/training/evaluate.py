@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from hieratk.checkpoints import open_checkpoint
 from hieratk.data.scenes import SceneReader
 from hieratk.decoding import best_path, independent
 from hieratk.metrics import LevelMetrics, LevelScores
@@ -17,7 +18,6 @@ from hieratk.models import HierarchicalModel
 from hieratk.prediction.scene import stream
 from hieratk.prediction.windows import Piece, pieces
 from hieratk.tensors import TaxonomyTensors
-from hieratk.checkpoints import open_checkpoint
 from hieratk.training.setup import Prepared
 
 Progress = Callable[[int, int], None]
@@ -25,7 +25,8 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """Scores by level name; `consistency` is the share of scored pixels whose levels form one root-to-leaf path, for the
+    """Scores by level name; `consistency` is the share of scored pixels whose levels form one root-to-leaf path, for
+    the
     map's decoding (best path: always 1), `independent_consistency` for one argmax a level."""
 
     split: str
@@ -65,7 +66,9 @@ def evaluate_model(
     device: str | torch.device,
     progress: Progress | None = None,
 ) -> Scores:
-    """Scores of a model, left in evaluation mode: only pixels of the split count, the network sees what lies around them."""
+    """Scores of a model, left in evaluation mode: only pixels of the split count, the network sees what lies around
+    them.
+    """
     model.eval()
     tree = TaxonomyTensors(prepared.taxonomy).to(device)
     paths, free = LevelMetrics(prepared.taxonomy), LevelMetrics(prepared.taxonomy)
@@ -94,7 +97,12 @@ def evaluate_model(
                 progress(done, total)
             if logits is None:
                 continue
-            rows = np.stack([_scored(reader, prepared, scene, piece, code, valid) for piece, valid in zip(group, valids, strict=True)])
+            rows = np.stack(
+                [
+                    _scored(reader, prepared, scene, piece, code, valid)
+                    for piece, valid in zip(group, valids, strict=True)
+                ]
+            )
             labels = tree.labels(torch.from_numpy(rows).to(device))
             paths.update(best_path(logits, tree), labels)
             free.update(independent(logits, tree), labels)

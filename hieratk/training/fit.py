@@ -15,15 +15,16 @@ from types import FrameType
 import torch
 from torch import Tensor
 
+from hieratk.checkpoints import build_model, open_checkpoint, restore, save
 from hieratk.config import Schedule
 from hieratk.data.augment import Augmentation, augment
 from hieratk.data.chips import ChipSampler, batches
 from hieratk.data.scenes import SceneReader
 from hieratk.errors import CheckpointError, DataError
 from hieratk.losses import by_name
+from hieratk.models import HierarchicalModel
 from hieratk.plugins import check_options
 from hieratk.tensors import TaxonomyTensors
-from hieratk.checkpoints import build_model, open_checkpoint, restore, save
 from hieratk.training.evaluate import Scores, evaluate_model
 from hieratk.training.setup import Prepared
 
@@ -58,23 +59,30 @@ def fit(
 ) -> Path:
     """Train the model of a run and write its checkpoint into `folder`; returns `folder`.
 
-    Every step's chips, augmentation and dropout follow from the seed and the step's number alone, so the same run gives the
+    Every step's chips, augmentation and dropout follow from the seed and the step's number alone, so the same run
+    gives the
     same weights bit for bit on the same machine's CPU, whether or not it was interrupted and resumed in between.
     The optimiser is AdamW (Loshchilov and Hutter 2019, arXiv 1711.05101); norms and biases are not decayed.
 
-    Raises DataError for a split without labels, CheckpointError where `folder` holds another run; on Ctrl-C or SIGTERM the
-    step under way is finished, the state saved and `Interrupted` raised.
+    Raises DataError for a split without labels, CheckpointError where `folder` holds another run; on Ctrl-C or
+    SIGTERM the step under way is finished, the state saved and `Interrupted` raised.
     """
     run, schedule = prepared.run.run, prepared.run.run.schedule
     for name in ("train", *(("val",) if schedule.validate_every else ())):
         prepared.survey.require(name)
     sampler = ChipSampler(
-        prepared.survey, prepared.split, chip=schedule.chip, batch=schedule.batch, seed=run.seed, balance=schedule.balance
+        prepared.survey,
+        prepared.split,
+        chip=schedule.chip,
+        batch=schedule.batch,
+        seed=run.seed,
+        balance=schedule.balance,
     )
     with torch.random.fork_rng(devices=[]), _deterministic(), _stop_signals() as stopped:
         torch.manual_seed(run.seed)
         model = build_model(prepared.run, prepared.taxonomy, in_channels=len(prepared.bands))
-        model = model.to(device, memory_format=torch.channels_last)
+        model = model.to(device)
+        model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch states no overload for it alone
         loss_class = by_name(run.loss.name)
         options = check_options(loss_class, run.loss.options, plugin=f"loss '{run.loss.name}'")
         loss = loss_class(prepared.taxonomy, **options).to(device)
@@ -110,7 +118,7 @@ def fit(
                 images = images.to(device, memory_format=torch.channels_last)
                 value: Tensor = loss(model(images), tree.labels(rows.to(device)))
                 optimizer.zero_grad(set_to_none=True)
-                value.backward()
+                torch.autograd.backward(value)
                 if schedule.clip is not None:
                     torch.nn.utils.clip_grad_norm_(model.parameters(), schedule.clip)
                 _finite(value, step)
@@ -151,7 +159,7 @@ def _groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, objec
     ]
 
 
-def _resume(prepared: Prepared, folder: Path, model: torch.nn.Module, optimizer: torch.optim.Optimizer) -> int:
+def _resume(prepared: Prepared, folder: Path, model: HierarchicalModel, optimizer: torch.optim.Optimizer) -> int:
     if not (folder / "checkpoint.json").exists():
         return 0
     checkpoint = open_checkpoint(folder)
@@ -176,7 +184,9 @@ def _fresh(folder: Path) -> int:
 
 def _finite(value: Tensor, step: int) -> None:
     if not torch.isfinite(value):
-        raise DataError(f"the loss is {value.item()} at step {step + 1}; lower `schedule.lr`, or check the image's scale")
+        raise DataError(
+            f"the loss is {value.item()} at step {step + 1}; lower `schedule.lr`, or check the image's scale"
+        )
 
 
 def _mix(seed: int, step: int) -> int:
@@ -200,13 +210,15 @@ def _deterministic() -> Iterator[None]:
 
 @contextmanager
 def _stop_signals() -> Iterator[threading.Event]:
-    """An event that the first SIGINT or SIGTERM sets; the second SIGINT interrupts at once, as Python does by itself."""
+    """An event that the first SIGINT or SIGTERM sets; the second SIGINT interrupts at once, as Python does by
+    itself.
+    """
     stopped = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield stopped
         return
 
-    def on_signal(number: int, frame: FrameType | None) -> None:
+    def on_signal(number: int, _frame: FrameType | None) -> None:
         if stopped.is_set() and number == signal.SIGINT:
             raise KeyboardInterrupt
         stopped.set()

@@ -31,8 +31,9 @@ BANDS = (1, 4, 10)
 
 
 def combinations() -> list[tuple[str, str, int]]:
-    """Every backbone with every decoder and band count."""
-    return list(itertools.product(BACKBONES, DECODERS, BANDS))
+    """Every backbone with every decoder and band count, but for plain ViT, whose one scale smp-unet refuses."""
+    every = itertools.product(BACKBONES, DECODERS, BANDS)
+    return [each for each in every if each[:2] != ("vit_tiny_patch16_224", "smp-unet")]
 
 
 def one_step(backbone: str, decoder: str, bands: int) -> HierarchicalModel:
@@ -49,16 +50,11 @@ def one_step(backbone: str, decoder: str, bands: int) -> HierarchicalModel:
     loss = F.cross_entropy(logits[:, -4:], torch.randint(0, 4, (2, 70, 64)))
     loss.backward()
     assert bool(torch.isfinite(loss)), "the loss is not finite"
-    bad = [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None and not unused(decoder, n)]
+    bad = [n for n, p in model.named_parameters() if p.requires_grad and p.grad is None]
     assert not bad, f"no gradient reaches {bad[:4]}"
     optimiser.step()
     assert all(bool(torch.isfinite(p).all()) for p in model.parameters()), "a parameter is not finite after one step"
     return model
-
-
-def unused(decoder: str, parameter: str) -> bool:
-    """Norms that timm puts on maps which this decoder does not read."""
-    return decoder in ("smp-upernet", "smp-deeplabv3plus") and "norm" in parameter
 
 
 def main() -> int:

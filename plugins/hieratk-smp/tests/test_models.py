@@ -126,12 +126,13 @@ def test_a_backbone_that_does_not_fit_is_refused_with_the_reason(
     assert message in str(caught.value)
 
 
-@pytest.mark.parametrize("strides", [(2, 4), (8, 16, 32), (3, 9, 27), (16, 16, 16)])
 @pytest.mark.parametrize("name", ["smp-upernet", "smp-segformer", "smp-deeplabv3plus"])
-def test_pyramid_decoders_take_other_ladders(name: str, strides: tuple[int, ...]) -> None:
-    checks = check_model(load("model", name), options={"width": 8}, bands=(2,), strides=(strides,))
+def test_pyramid_decoders_take_other_ladders(name: str) -> None:
+    ladders = ((2, 4), (8, 16, 32), (3, 9, 27), (16, 16, 16))
+    options = {"width": 8, "encoder": "resnet18"}
+    checks = check_model(load("model", name), options=options, bands=(2,), strides=ladders)
     mine = [check for check in checks if check.name.startswith("backbone with")]
-    assert mine
+    assert len(mine) == 5 * len(ladders)
     assert all(check.passed for check in mine), report(mine)
 
 

@@ -1,0 +1,199 @@
+"""Time and memory of the losses, forward and backward, against torch's cross-entropy level by level on the same logits.
+
+    python benchmarks/losses.py --threads 2
+
+Times are the least of some interleaved rounds in one process, so that ratios hold on a busy machine too. Memory is the
+peak of a fresh process beyond the logits and labels (Linux only). `floor` is one read of the logits and one write of
+their gradient at the speed of copying a tensor of that size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+import hieratk as hk
+from hieratk.kernels import level_loss as fused
+from hieratk.losses import NAMES, BHCCMLoss, terms
+from hieratk.tensors import IGNORE, TaxonomyTensors
+
+LARGE = {f"a{i}": {f"a{i}b{j}": {f"a{i}b{j}c{k}": None for k in range(12)} for j in range(25)} for i in range(30)}
+"""A tree of three levels with 30 + 750 + 9,000 nodes."""
+
+
+def tree_of(name: str) -> hk.Taxonomy:
+    return hk.Taxonomy.from_outline(LARGE) if name == "10k" else hk.load(name)
+
+
+def batch(tree: TaxonomyTensors, images: int, size: int, *, coarse: float) -> tuple[Tensor, Tensor]:
+    """Random logits, and labels of random leaves, a share of them known at the first level only."""
+    generator = torch.Generator().manual_seed(0)
+    leaves = torch.randint(0, len(tree.paths), (images, size, size), generator=generator)
+    labels = (tree.paths - torch.tensor(tree.tables.offsets[:-1].copy()))[leaves].movedim(-1, 1).contiguous()
+    if coarse:
+        unknown = torch.rand((images, 1, size, size), generator=generator) < coarse
+        labels[:, 1:] = torch.where(unknown, IGNORE, labels[:, 1:])
+    logits = torch.randn(images, tree.channels, size, size, generator=generator) * 3
+    return logits.requires_grad_(), labels
+
+
+def rivals(taxonomy: hk.Taxonomy) -> dict[str, Callable[[Tensor, Tensor], Tensor]]:
+    tree = TaxonomyTensors(taxonomy)
+    weights = terms.weights_of_levels(tree, None)
+
+    def torch_level_ce(logits: Tensor, labels: Tensor) -> Tensor:
+        parts = enumerate(tree.split(logits))
+        return torch.stack(
+            [w * F.cross_entropy(z, labels[:, i]) for (i, z), w in zip(parts, weights, strict=True)]
+        ).sum()
+
+    def bhccm_plain(logits: Tensor, labels: Tensor) -> Tensor:
+        return terms.level_loss(
+            tree, logits, labels, level_weights=weights, marginal=True, binary_weight=1.0, constrained=True
+        )
+
+    ours = {name: loss(taxonomy) for name, loss in NAMES.items()}
+    return {"torch level CE": torch_level_ce, **ours, "bhccm plain": bhccm_plain}
+
+
+def step(loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, labels: Tensor) -> float:
+    logits.grad = None
+    start = time.perf_counter()
+    loss(logits, labels).backward()
+    return time.perf_counter() - start
+
+
+def times(calls: dict[str, Callable[[], float]], rounds: int) -> dict[str, float]:
+    """Least time of each in `rounds` interleaved rounds."""
+    found: dict[str, list[float]] = {name: [] for name in calls}
+    for _ in range(rounds):
+        for name, call in calls.items():
+            found[name].append(call())
+    return {name: min(seen) for name, seen in found.items()}
+
+
+def copy_time(logits: Tensor) -> float:
+    source, target = logits.detach(), torch.zeros_like(logits)
+    start = time.perf_counter()
+    target.copy_(source)
+    return time.perf_counter() - start
+
+
+def peak(name: str, taxonomy: str, images: int, size: int, threads: int) -> float | None:
+    """MB beyond logits and labels of one step, in a process of its own; None where the system cannot tell."""
+    if not Path("/proc/self/clear_refs").exists():
+        return None
+    arguments = ["--peak", name, "--taxonomy", taxonomy, "--images", str(images), "--size", str(size)]
+    done = subprocess.run(
+        [sys.executable, __file__, *arguments, "--threads", str(threads)], capture_output=True, text=True, check=True
+    )
+    return float(done.stdout)
+
+
+def print_peak(name: str, taxonomy: str, images: int, size: int) -> None:
+    loss = rivals(tree_of(taxonomy))[name]
+    tree = TaxonomyTensors(tree_of(taxonomy))
+    # First a small step, so that what is loaded once does not count.
+    step(loss, *batch(tree, 1, 8, coarse=0.0))
+    logits, labels = batch(tree, images, size, coarse=0.0)
+    before = memory("VmRSS")
+    Path("/proc/self/clear_refs").write_text("5")
+    step(loss, logits, labels)
+    print((memory("VmHWM") - before) / 1024)
+
+
+def memory(key: str) -> int:
+    """kB, from the kernel's account of this process."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(key)))
+
+
+def compare(taxonomy: str, images: int, size: int, *, rounds: int, threads: int, coarse: float, peaks: bool) -> dict:
+    tree = TaxonomyTensors(tree_of(taxonomy))
+    logits, labels = batch(tree, images, size, coarse=coarse)
+    losses = rivals(tree.taxonomy)
+    calls = {name: lambda loss=loss: step(loss, logits, labels) for name, loss in losses.items()}
+    found = times({**calls, "copy": lambda: copy_time(logits)}, rounds)
+    floor, base = found.pop("copy"), found["torch level CE"]
+    print(f"\n{taxonomy}: {tree.channels} nodes, {images} x {size}^2, {coarse:.0%} coarse labels, {threads} threads")
+    print(f"{'':16}{'ms':>9}{'x torch':>9}{'x floor':>9}{'ns/node':>9}{'peak MB':>9}{'x torch':>9}")
+    measured = {name: peak(name, taxonomy, images, size, threads) for name in losses} if peaks else {}
+    rows = {}
+    for name, seconds in found.items():
+        of_node = seconds / logits.numel() * 1e9
+        mb, base_mb = measured.get(name), measured.get("torch level CE")
+        shown = f"{mb:9.0f}{mb / base_mb:9.2f}" if mb is not None and base_mb else ""
+        print(f"{name:16}{seconds * 1e3:9.1f}{seconds / base:9.2f}{seconds / floor:9.1f}{of_node:9.2f}{shown}")
+        rows[name] = {"ms": seconds * 1e3, "ratio": seconds / base, "ns_per_node": of_node, "peak_mb": mb}
+    return {
+        "taxonomy": taxonomy,
+        "nodes": tree.channels,
+        "images": images,
+        "size": size,
+        "coarse": coarse,
+        "rows": rows,
+    }
+
+
+def chunk_sizes(images: int, size: int, rounds: int) -> None:
+    """How the time of BHCCM depends on the size of a chunk."""
+    taxonomy = hk.load("mm5b")
+    logits, labels = batch(TaxonomyTensors(taxonomy), images, size, coarse=0.0)
+    loss = BHCCMLoss(taxonomy)
+
+    def call(exponent: int) -> float:
+        fused.CHUNK = 2**exponent
+        return step(loss, logits, labels)
+
+    default = fused.CHUNK
+    found = times({f"2**{e}": lambda e=e: call(e) for e in range(15, 22)}, rounds)
+    fused.CHUNK = default
+    print("\nbhccm, mm5b, by logits a chunk: " + ", ".join(f"{name} {s * 1e3:.0f} ms" for name, s in found.items()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--images", type=int, default=2)
+    parser.add_argument("--size", type=int, default=512)
+    parser.add_argument("--taxonomy", help="only this one; `10k` is a made tree of 9,780 nodes")
+    parser.add_argument("--coarse", type=float, default=0.0, help="share of labels known at the first level only")
+    parser.add_argument("--json", type=Path, help="write the numbers there")
+    parser.add_argument("--peak", help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    if args.peak:
+        print_peak(args.peak, args.taxonomy, args.images, args.size)
+        return
+    common = {"rounds": args.rounds, "threads": args.threads}
+    if args.taxonomy:
+        found = [compare(args.taxonomy, args.images, args.size, coarse=args.coarse, peaks=True, **common)]
+    else:
+        found = [
+            compare("mm5b", args.images, args.size, coarse=0.0, peaks=True, **common),
+            compare("mm5b", args.images, args.size, coarse=0.5, peaks=False, **common),
+            compare("hcat3", 1, args.size // 4, coarse=0.0, peaks=False, **common),
+            compare("10k", 1, args.size // 16, coarse=0.0, peaks=False, **common),
+        ]
+        chunk_sizes(args.images, args.size, args.rounds)
+        nodes = [case["rows"]["bhccm"]["ns_per_node"] for case in found]
+        hcat3, large = nodes[2] / nodes[0], nodes[3] / nodes[0]
+        print(f"\ntime per node of bhccm over that at mm5b: hcat3 {hcat3:.2f}, 10k {large:.2f}")
+    if args.json:
+        about = {"torch": torch.__version__, "threads": args.threads, "cases": found}
+        args.json.write_text(json.dumps(about, indent=1))
+
+
+if __name__ == "__main__":
+    main()

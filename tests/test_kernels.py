@@ -1,0 +1,218 @@
+"""The fused level loss against its plain twin: where chunks end, where the fast forms give way, and what autograd
+asks.
+"""
+
+from __future__ import annotations
+
+import copy
+from unittest.mock import patch
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from hieratk.kernels import level_loss as fused
+from hieratk.losses import BHCCMLoss, terms
+from hieratk.taxonomy.tables import IGNORE
+from hieratk.taxonomy.tree import Taxonomy
+from hieratk.tensors import TaxonomyTensors
+from tests.strategies import label_rows, rng, taxonomies
+
+RAGGED = Taxonomy.from_outline(
+    {"water": 1, "plants": {"crops": {"rice": 2, "maize": 3}, "forest": 4}, "built": {"city": {"roof": 5}}},
+    classes={"plants": {"pixel": 6}, "crops": {"pixel": 7}},
+)
+
+
+def both(
+    tree: TaxonomyTensors,
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    chunk: int = fused.CHUNK,
+    marginal: bool = True,
+    binary_weight: float = 1.0,
+    constrained: bool = True,
+) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """(value, gradient) of the fused form and of its twin."""
+    found = []
+    weights = [1.0 + i for i in range(tree.n_levels)]
+    for call in (fused.level_loss, terms.level_loss):
+        z = logits.detach().requires_grad_()
+        with patch.object(fused, "CHUNK", chunk):
+            value = call(
+                tree,
+                z,
+                labels,
+                level_weights=weights,
+                marginal=marginal,
+                binary_weight=binary_weight,
+                constrained=constrained,
+            )
+        (gradient,) = torch.autograd.grad(value, z)
+        found.append((value.detach(), gradient))
+    return found[0], found[1]
+
+
+def assert_equal(pair: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]], *, rtol: float, atol: float) -> None:
+    (value, gradient), (expected, of_expected) = pair
+    torch.testing.assert_close(value, expected, rtol=rtol, atol=atol)
+    torch.testing.assert_close(gradient, of_expected, rtol=rtol, atol=atol)
+
+
+@settings(max_examples=60, deadline=None)
+@given(taxonomies(), st.data())
+def test_equals_its_twin_in_chunks_of_any_size(taxonomy: Taxonomy, data: st.DataObject) -> None:
+    tree, random = TaxonomyTensors(taxonomy), rng(data.draw)
+    shape = data.draw(st.sampled_from([(1, 1, 1), (1, 9, 31), (3, 5, 7), (40, 1, 5), (3, 8, 8)]))
+    labels = tree.labels(torch.tensor(data.draw(label_rows(len(tree.index), shape))))
+    scale = data.draw(st.sampled_from([1.0, 10.0, 200.0]))
+    logits = torch.tensor(random.normal(size=(shape[0], tree.channels, *shape[1:])) * scale)
+    pair = both(
+        tree,
+        logits,
+        labels,
+        # Less than 64 pixels a chunk is never taken, so that these shapes end inside, at and after the end of an image.
+        chunk=data.draw(st.sampled_from([1, 100 * tree.channels, fused.CHUNK])),
+        marginal=data.draw(st.booleans()),
+        binary_weight=data.draw(st.sampled_from([0.0, 1.0, 5.0])),
+        constrained=data.draw(st.booleans()),
+    )
+    assert_equal(pair, rtol=1e-9, atol=1e-11)
+
+
+@settings(max_examples=30, deadline=None)
+@given(taxonomies(), st.data())
+def test_ties_are_split_as_by_its_twin(taxonomy: Taxonomy, data: st.DataObject) -> None:
+    tree, random = TaxonomyTensors(taxonomy), rng(data.draw)
+    labels = tree.labels(torch.tensor(data.draw(label_rows(len(tree.index), (2, 3, 3)))))
+    logits = torch.tensor(random.integers(-1, 2, (2, tree.channels, 3, 3)) * data.draw(st.sampled_from([1.0, 50.0])))
+    assert_equal(both(tree, logits, labels), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("top", [1.0, 20.0, 34.9, 35.1, 80.0])
+@pytest.mark.parametrize("classes", [3, 700])
+def test_large_logits_and_many_classes(top: float, classes: int) -> None:
+    """The fast forms must neither overflow below their bound nor leave a step at it."""
+    taxonomy = Taxonomy.from_outline(
+        {"a": {f"a{i}": i for i in range(classes)}, "b": {f"b{i}": classes + i for i in range(classes)}}, dtype="uint16"
+    )
+    tree = TaxonomyTensors(taxonomy)
+    torch.manual_seed(0)
+    labels = tree.encode(torch.randint(0, 2 * classes, (1, 2, 4)))
+    split = torch.where(torch.arange(tree.channels) % 3 == 0, -1.0, 1.0).view(1, -1, 1, 1)
+    for sign in (torch.ones(1), -torch.ones(1), split, -split):
+        logits = sign * top + torch.randn(1, tree.channels, 2, 4) * 0.1
+        assert_equal(both(tree, logits, labels), rtol=2e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("outlier", [50.0, -1e4, float("inf")])
+def test_a_chunk_out_of_range_does_not_change_the_others(outlier: float) -> None:
+    tree = TaxonomyTensors(RAGGED)
+    torch.manual_seed(0)
+    logits = torch.randn(1, tree.channels, 20, 20)
+    labels = tree.encode(torch.randint(0, 8, (1, 20, 20)))
+    labels[..., 3, 3] = IGNORE
+    logits[..., 3, 3] = outlier
+    assert_equal(both(tree, logits, labels, chunk=1), rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("top", [34.9, 30.3, 25.7, 61.3])
+def test_a_nearly_certain_pixel_keeps_its_digits(top: float) -> None:
+    """A difference of two logarithms near `top` is a multiple of 2e-6 or 4e-6 in float32, and this loss is 1e-3."""
+    tree = TaxonomyTensors(RAGGED)
+    labels = tree.encode(torch.tensor([[[2]]]))
+    logits = torch.full((1, tree.channels, 1, 1), top - 8)
+    for level, first in enumerate(tree.tables.offsets[:-1]):
+        logits[0, int(first) + int(labels[0, level])] = top
+    (value, _), _ = both(tree, logits, labels, binary_weight=0.0)
+    _, (exact, _) = both(tree, logits.double(), labels, binary_weight=0.0)
+    assert value.item() == pytest.approx(exact.item(), rel=2e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_logits(dtype: torch.dtype) -> None:
+    tree = TaxonomyTensors(RAGGED)
+    torch.manual_seed(0)
+    logits = (torch.randn(2, tree.channels, 30, 30) * 4).to(dtype)
+    labels = tree.encode(torch.randint(0, 8, (2, 30, 30)))
+    (value, gradient), (expected, of_expected) = both(tree, logits, labels, chunk=1)
+    assert gradient.dtype == dtype
+    torch.testing.assert_close(value, expected, rtol=1e-5, atol=0)
+    torch.testing.assert_close(gradient, of_expected, rtol=1e-2, atol=1e-6)
+
+
+def test_memory_layouts() -> None:
+    tree = TaxonomyTensors(RAGGED)
+    torch.manual_seed(0)
+    logits = torch.randn(2, tree.channels, 12, 10, dtype=torch.float64)
+    labels = tree.encode(torch.randint(0, 8, (2, 12, 10)))
+    _, (expected, of_expected) = both(tree, logits, labels)
+    wide = torch.randn(2, tree.channels + 3, 12, 20, dtype=torch.float64)
+    wide[:, 1:-2, :, ::2] = logits
+    for z, y in (
+        (logits.to(memory_format=torch.channels_last), labels),
+        (wide[:, 1:-2, :, ::2], labels.movedim(1, -1).contiguous().movedim(-1, 1)),
+    ):
+        (value, gradient), _ = both(tree, z, y, chunk=1)
+        torch.testing.assert_close(value, expected)
+        torch.testing.assert_close(gradient, of_expected)
+
+
+def test_nothing_at_all() -> None:
+    tree = TaxonomyTensors(RAGGED)
+    for shape in ((0, 4, 4), (2, 0, 4)):
+        logits = torch.zeros(shape[0], tree.channels, *shape[1:])
+        labels = torch.zeros(shape[0], tree.n_levels, *shape[1:], dtype=torch.int64)
+        (value, gradient), _ = both(tree, logits, labels)
+        assert value.item() == 0
+        assert gradient.shape == logits.shape
+
+
+def test_what_autograd_asks() -> None:
+    tree, loss = TaxonomyTensors(RAGGED), BHCCMLoss(RAGGED)
+    torch.manual_seed(0)
+    labels = tree.encode(torch.randint(0, 8, (1, 6, 6)))
+    logits = torch.randn(1, tree.channels, 6, 6, requires_grad=True)
+    value = loss(logits, labels)
+    assert fused.usable(logits)
+    assert type(value.grad_fn).__name__ == "_LevelLossBackward"
+    (once,) = torch.autograd.grad(value, logits, retain_graph=True)
+    (again,) = torch.autograd.grad(value * 3, logits, retain_graph=True)
+    torch.testing.assert_close(again, once * 3)
+    (last,) = torch.autograd.grad(value, logits)
+    assert torch.equal(once, last)
+
+    before = logits.detach().clone()
+    two = loss(logits, labels) + loss(logits, labels)
+    two.backward()
+    torch.testing.assert_close(logits.grad, 2 * once)
+    assert torch.equal(before, logits.detach()), "the logits were written to"
+
+    with torch.no_grad():
+        silent = loss(logits, labels)
+    assert not silent.requires_grad
+    assert silent.item() == value.item()
+    (first,) = torch.autograd.grad(loss(logits, labels), logits, create_graph=True)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        first.sum().backward()
+
+
+@pytest.mark.filterwarnings("error")
+def test_it_warns_of_nothing_and_can_be_copied() -> None:
+    tree = TaxonomyTensors(RAGGED)
+    loss = copy.deepcopy(BHCCMLoss(RAGGED))
+    assert loss.tree.tables is tree.tables
+    assert loss(torch.zeros(1, tree.channels, 2), torch.zeros(1, tree.n_levels, 2, dtype=torch.int64)) > 0
+
+
+def test_the_same_call_gives_the_same_bits() -> None:
+    tree = TaxonomyTensors(RAGGED)
+    torch.manual_seed(0)
+    logits, labels = torch.randn(2, tree.channels, 64, 64), tree.encode(torch.randint(0, 8, (2, 64, 64)))
+    (value, gradient), _ = both(tree, logits, labels)
+    (same, of_same), _ = both(tree, logits, labels)
+    assert torch.equal(value, same)
+    assert torch.equal(gradient, of_same)
