@@ -5,6 +5,12 @@ asks.
 from __future__ import annotations
 
 import copy
+import os
+import select
+import signal
+from collections.abc import Callable, Iterator
+from functools import partial
+from threading import Barrier
 from unittest.mock import patch
 
 import pytest
@@ -14,6 +20,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hieratk.kernels import level_loss as fused
+from hieratk.kernels import threads as kernel_threads
 from hieratk.losses import BHCCMLoss, terms
 from hieratk.taxonomy.tables import IGNORE
 from hieratk.taxonomy.tree import Taxonomy
@@ -206,6 +213,68 @@ def test_it_warns_of_nothing_and_can_be_copied() -> None:
     loss = copy.deepcopy(BHCCMLoss(RAGGED))
     assert loss.tree.tables is tree.tables
     assert loss(torch.zeros(1, tree.channels, 2), torch.zeros(1, tree.n_levels, 2, dtype=torch.int64)) > 0
+
+
+@pytest.fixture
+def set_threads() -> Iterator[Callable[[int], None]]:
+    before = torch.get_num_threads()
+    yield torch.set_num_threads
+    torch.set_num_threads(before)
+
+
+def test_the_same_bits_on_any_number_of_threads(set_threads: Callable[[int], None]) -> None:
+    tree = TaxonomyTensors(RAGGED)
+    torch.manual_seed(0)
+    logits, labels = torch.randn(2, tree.channels, 70, 70), tree.encode(torch.randint(0, 8, (2, 70, 70)))
+    found = []
+    for threads in (1, 2, 3):
+        set_threads(threads)
+        assert kernel_threads.width() == threads
+        found.append(both(tree, logits, labels)[0])
+        assert torch.get_num_threads() == threads
+    for value, gradient in found[1:]:
+        assert torch.equal(value, found[0][0])
+        assert torch.equal(gradient, found[0][1])
+
+
+def test_pieces_run_side_by_side_in_order_on_undivided_threads(set_threads: Callable[[int], None]) -> None:
+    set_threads(2)
+    together = Barrier(2, timeout=30)
+
+    def piece(i: int) -> tuple[int, int, bool]:
+        together.wait()  # passes only if two pieces run at once
+        return i, torch.get_num_threads(), torch.is_grad_enabled()
+
+    found = kernel_threads.run_all([partial(piece, i) for i in range(6)], 2)
+    assert found == [(i, 1, False) for i in range(6)]
+    assert torch.get_num_threads() == 2
+
+
+def test_an_error_in_a_piece_is_raised(set_threads: Callable[[int], None]) -> None:
+    set_threads(2)
+    tree = TaxonomyTensors(RAGGED)
+    labels = torch.full((1, tree.n_levels, 70, 70), 99)
+    with pytest.raises((IndexError, RuntimeError), match=r"out of (bounds|range)"):
+        both(tree, torch.randn(1, tree.channels, 70, 70), labels)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
+def test_a_forked_process_makes_threads_of_its_own(set_threads: Callable[[int], None]) -> None:
+    set_threads(2)
+    assert kernel_threads.run_all([lambda: 1, lambda: 2], 2) == [1, 2]
+    read, write = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(write, bytes(kernel_threads.run_all([lambda: 3, lambda: 4], 2)))
+        os._exit(0)
+    os.close(write)
+    ready, _, _ = select.select([read], [], [], 30)
+    if not ready:
+        os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert ready, "the child waits for threads that it does not have"
+    assert os.read(read, 9) == bytes([3, 4])
+    os.close(read)
 
 
 def test_the_same_call_gives_the_same_bits() -> None:

@@ -6,7 +6,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 
 from hieratk.errors import TaxonomyError
 from hieratk.prediction.legend import color_of, legend
@@ -61,11 +61,11 @@ def test_wide_values_get_a_wide_dtype() -> None:
 @settings(max_examples=60, deadline=None)
 @given(taxonomies())
 def test_values_of_a_level_are_distinct_and_never_the_nodata_value(tree: Taxonomy) -> None:
-    try:
-        written = legend(tree)
-    except TaxonomyError as error:
-        assert "fit no one raster type" in str(error)
-        return
+    stated = [
+        value for encoding in tree.encodings.values() for low, high, _ in encoding.values for value in (low, high)
+    ]
+    assume(min(stated, default=0) >= 0 or max(stated, default=0) < 2**31)
+    written = legend(tree)
     info = np.iinfo(written.dtype)
     assert len(written.bands) == len(tree.levels)
     for band, level in zip(written.bands, tree.levels, strict=True):

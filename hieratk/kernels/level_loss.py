@@ -22,7 +22,7 @@ import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from itertools import pairwise
 from typing import Any
 
@@ -30,10 +30,11 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
+from hieratk.kernels import threads as threading
 from hieratk.tensors import TaxonomyTensors
 
-CHUNK = 2**18
-"""Logits in a chunk: its scratch takes some 4 MB in float32. benchmarks/losses.py shows how flat the choice is."""
+CHUNK = 2**19
+"""Logits in a chunk: its scratch takes some 12 MB in float32. benchmarks/losses.py shows how flat the choice is."""
 
 _RANGE = 35.0
 """exp(+-35), a sum of thousands of the larger, and the quotient of both, are ordinary float32 numbers."""
@@ -105,18 +106,27 @@ class _Weights:
 class _LevelLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, labels: Tensor, tree: TaxonomyTensors, weights: _Weights) -> Tensor:
-        z = logits.reshape(*logits.shape[:2], math.prod(logits.shape[2:]))
+        z = logits.detach().reshape(*logits.shape[:2], math.prod(logits.shape[2:]))
         y = labels.reshape(*labels.shape[:2], math.prod(labels.shape[2:]))
         wanted = ctx.needs_input_grad[0]
         gradient = torch.empty_like(z, memory_format=torch.contiguous_format) if wanted else None
         dtype = torch.promote_types(logits.dtype, torch.float32)
         _silence_index_reduce()
-        size = min(max(64, CHUNK // tree.channels), max(z.shape[0] * z.shape[2], 1))
-        chunk = _Chunk(tree, weights, dtype, size)
-        total = 0.0
-        for images, pixels in _chunks(z.shape[0], z.shape[2], size):
-            target = None if gradient is None else gradient[images, :, pixels]
-            total += chunk.run(z[images, :, pixels], y[images, :, pixels], target)
+        images, _, pixels = z.shape
+        # Never by the number of threads: sums would round differently on another machine.
+        size = max(64, min(CHUNK // tree.channels, max(1024, images * pixels // 16)))
+        pieces = list(_chunks(images, pixels, size))
+        threads = min(threading.width(), max(len(pieces), 1))
+        free = [_Chunk(tree, weights, dtype, min(size, images * pixels)) for _ in range(threads)]
+
+        def work(piece: tuple[slice, slice]) -> float:
+            b, p = piece
+            chunk = free.pop()
+            value = chunk.run(z[b, :, p], y[b, :, p], None if gradient is None else gradient[b, :, p])
+            free.append(chunk)
+            return value
+
+        total = sum(threading.run_all([partial(work, piece) for piece in pieces], threads))
         ctx.gradient = None if gradient is None else gradient.view(logits.shape)
         return torch.tensor(total, dtype=dtype)
 

@@ -15,7 +15,7 @@ from hieratk.errors import TaxonomyError
 from hieratk.rasters import Entry
 from hieratk.taxonomy.tree import Encoding, Level, Taxonomy
 
-_DTYPES = ("uint8", "int16", "uint16", "int32", "uint32")
+_DTYPES = ("uint8", "uint16", "int16", "int32", "uint32")
 
 RGB = tuple[int, int, int]
 
