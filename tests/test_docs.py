@@ -116,6 +116,9 @@ def test_yaml(block: Block, desk: Path) -> None:
 @pytest.mark.usefixtures("desk")
 @pytest.mark.parametrize("block", blocks("console", "sh"), ids=str)
 def test_commands(block: Block) -> None:
+    if block.page.name == "plugins.md":
+        run = next(other.body for other in blocks("yaml") if other.page == block.page and "\nmodel:" in other.body)
+        Path("run.yaml").write_text(run, encoding="utf-8")
     lines = block.body.splitlines() if block.kind == "sh" else re.findall(r"^\$ (.+)$", block.body, re.MULTILINE)
     for line in filter(None, lines):
         words = shlex.split(line, comments=True)

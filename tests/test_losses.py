@@ -26,7 +26,7 @@ from tests import oracle
 from tests.oracle import Truth, Value
 from tests.strategies import label_rows, rng, taxonomies
 
-FUSED = ("bhccm", "level-ce", "level-bce")
+FUSED = ("bhccm", "level-ce", "level-bce", "flat-ce")
 CASES = (*NAMES, *(f"{name} plain" for name in FUSED))
 MANY = settings(max_examples=30, deadline=None)
 SHAPE = (2, 1, 3)

@@ -411,9 +411,13 @@ class _Chunk:
             torch.add(u.nodes, 1, out=t.nodes)
             u.nodes.div_(t.nodes)
             most = math.log1p(math.exp(max(peak, 0.0)))
+        rows = int(_LOG_OF_LARGEST / most)
         for level, row in zip(t.levels, total.all, strict=True):
-            for part in torch.split(level, int(_LOG_OF_LARGEST / most)):
-                row.add_(part.prod(0).log_())
+            whole = len(level) // rows * rows
+            if whole:
+                row.add_(level[:whole].view(-1, rows, level.shape[1]).prod(1).log_().sum(0))
+            if whole < len(level):
+                row.add_(level[whole:].prod(0).log_())
 
 
 def _without_void(x: Tensor, void: Tensor) -> Tensor:

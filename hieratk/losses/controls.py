@@ -91,9 +91,17 @@ class FlatCELoss(nn.Module):
         self.coarse = terms.check_coarse(coarse)
 
     def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
+        terms.check_shapes(self.tree, logits, labels)
         with torch.autocast(logits.device.type, enabled=False):
-            z = terms.prepare(self.tree, logits, labels)
-            return terms.cross_entropies(self.tree, z, labels, marginal=self.coarse == "marginal")[-1]
+            return terms.fastest_level_loss(logits)(
+                self.tree,
+                logits,
+                labels,
+                level_weights=[0.0] * (self.tree.n_levels - 1) + [1.0],
+                marginal=self.coarse == "marginal",
+                binary_weight=0.0,
+                constrained=False,
+            )
 
 
 class MarginalLoss(nn.Module):
