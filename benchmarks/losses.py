@@ -118,10 +118,13 @@ def memory(key: str) -> int:
     return int(next(line.split()[1] for line in lines if line.startswith(key)))
 
 
-def compare(taxonomy: str, images: int, size: int, *, rounds: int, threads: int, coarse: float, peaks: bool) -> dict:
+def compare(
+    taxonomy: str, images: int, size: int, *, rounds: int, threads: int, coarse: float, peaks: bool, only: list[str]
+) -> dict:
     tree = TaxonomyTensors(tree_of(taxonomy))
     logits, labels = batch(tree, images, size, coarse=coarse)
-    losses = rivals(tree.taxonomy)
+    every = rivals(tree.taxonomy)
+    losses = {name: loss for name, loss in every.items() if name in ("torch level CE", *(only or every))}
     calls = {name: lambda loss=loss: step(loss, logits, labels) for name, loss in losses.items()}
     found = times({**calls, "copy": lambda: copy_time(logits)}, rounds)
     floor, base = found.pop("copy"), found["torch level CE"]
@@ -169,6 +172,7 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=512)
     parser.add_argument("--taxonomy", help="only this one; `10k` is a made tree of 9,780 nodes")
     parser.add_argument("--coarse", type=float, default=0.0, help="share of labels known at the first level only")
+    parser.add_argument("--only", nargs="+", default=[], help="these losses, beside torch's")
     parser.add_argument("--json", type=Path, help="write the numbers there")
     parser.add_argument("--peak", help=argparse.SUPPRESS)
     args = parser.parse_args()
@@ -176,7 +180,7 @@ def main() -> None:
     if args.peak:
         print_peak(args.peak, args.taxonomy, args.images, args.size)
         return
-    common = {"rounds": args.rounds, "threads": args.threads}
+    common = {"rounds": args.rounds, "threads": args.threads, "only": args.only}
     if args.taxonomy:
         found = [compare(args.taxonomy, args.images, args.size, coarse=args.coarse, peaks=True, **common)]
     else:
