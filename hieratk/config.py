@@ -120,6 +120,7 @@ class Schedule(Strict):
     final_lr: Annotated[float, Field(ge=0, le=1)] = 0.01
     clip: Annotated[float, Field(gt=0)] | None = 1.0
     balance: Annotated[float, Field(ge=0, le=1)] = 0.0
+    logit_adjustment: Annotated[float, Field(ge=0)] = 0.0
     validate_every: Annotated[int, Field(ge=0)] = 0
     save_every: Annotated[int, Field(ge=1)] = 200
 

@@ -185,8 +185,10 @@ def test_a_full_disk_leaves_nothing(trained: Path, tmp_path: Path) -> None:
 
 def test_an_interrupt_leaves_no_half_map(trained: Path, tmp_path: Path) -> None:
     code = f"""
-        import sys, time
+        import signal, time
         from hieratk.prediction import predict
+        # A shell that runs tests in the background has its children ignore the signal.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         def slowly(done, total):
             print(done, flush=True)
             time.sleep(0.2)

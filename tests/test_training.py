@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import threading
@@ -14,8 +15,10 @@ import torch
 from hieratk.checkpoints import open_checkpoint
 from hieratk.config import Schedule, read_run
 from hieratk.errors import CheckpointError, DataError, HieratkError
+from hieratk.taxonomy.tables import compile_tables
 from hieratk.training.evaluate import evaluate
 from hieratk.training.fit import Interrupted, Step, fit, learning_rate
+from hieratk.training.priors import LogitAdjustment, log_priors
 from hieratk.training.setup import Prepared, prepare
 from tests.scenes import write_scene
 
@@ -172,6 +175,41 @@ def test_what_cannot_be_trained_is_said_before_training(scene: Path, override: s
 def test_a_loss_that_is_not_finite_stops_training(scene: Path) -> None:
     with pytest.raises(DataError, match=r"the loss is (nan|inf) at step \d+; lower `schedule.lr`"):
         fit(prepared_from(scene, "schedule.lr=1e30", "schedule.clip=null", "schedule.warmup=0"), scene / "a")
+
+
+def test_log_priors_count_what_is_labelled_at_each_level(scene: Path) -> None:
+    prepared = prepared_from(scene)
+    tables = compile_tables(prepared.taxonomy)
+    counts = prepared.survey.by_class()["train"]
+    fields = counts["rice"] + counts["maize"]
+    total = fields + counts["water"]
+    shares = [counts["water"] / total, fields / total, *(counts[id_] / total for id_ in ("water", "rice", "maize"))]
+    assert log_priors(prepared.survey, tables).tolist() == pytest.approx([math.log(share) for share in shares])
+
+
+def test_a_class_without_a_training_pixel_has_no_prior(scene: Path) -> None:
+    text = (scene / "fields.yaml").read_text(encoding="utf-8")
+    (scene / "fields.yaml").write_text(text.replace("maize: 3}", "maize: 3, oats: 9}"), encoding="utf-8")
+    prepared = prepared_from(scene)
+    found = dict(
+        zip(
+            prepared.taxonomy.levels[1].classes,
+            log_priors(prepared.survey, compile_tables(prepared.taxonomy))[2:],
+            strict=True,
+        )
+    )
+    assert found["oats"] == 0
+    assert all(found[id_] < 0 for id_ in ("water", "rice", "maize"))
+
+
+def test_logit_adjustment_is_seen_by_the_loss_alone(scene: Path) -> None:
+    logits = torch.zeros(1, 5, 2, 2)
+    prior = torch.arange(5.0)
+    assert LogitAdjustment(prior, tau=0)(logits) is logits
+    assert LogitAdjustment(prior, tau=0.5)(logits)[0, :, 1, 0].tolist() == [0, 0.5, 1, 1.5, 2]
+    assert not same(
+        fit(prepared_from(scene), scene / "a"), fit(prepared_from(scene, "schedule.logit_adjustment=1"), scene / "b")
+    )
 
 
 def test_the_learning_rate_climbs_and_falls() -> None:

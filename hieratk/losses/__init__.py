@@ -4,12 +4,12 @@ them.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from torch import nn
 
+from hieratk.diagnostics import nearest
 from hieratk.errors import ConfigError
 from hieratk.losses.bhccm import BHCCMLoss
 from hieratk.losses.controls import FlatCELoss, LevelBCELoss, LevelCELoss, MarginalLoss
@@ -46,6 +46,6 @@ def by_name(name: str) -> type[nn.Module]:
     try:
         return NAMES[name]
     except KeyError:
-        near = difflib.get_close_matches(name, NAMES, n=1, cutoff=0.5)
+        near = nearest(name, NAMES, limit=1)
         hint = f"did you mean `{near[0]}`? There" if near else "there"
         raise ConfigError(f"no loss `{name}`; {hint} are {', '.join(NAMES)}") from None

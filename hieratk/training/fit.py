@@ -26,6 +26,7 @@ from hieratk.models import HierarchicalModel
 from hieratk.plugins import check_options
 from hieratk.tensors import TaxonomyTensors
 from hieratk.training.evaluate import Scores, evaluate_model
+from hieratk.training.priors import LogitAdjustment, log_priors
 from hieratk.training.setup import Prepared
 
 
@@ -87,6 +88,7 @@ def fit(
         options = check_options(loss_class, run.loss.options, plugin=f"loss '{run.loss.name}'")
         loss = loss_class(prepared.taxonomy, **options).to(device)
         tree = TaxonomyTensors(prepared.taxonomy).to(device)
+        adjusted = LogitAdjustment(log_priors(prepared.survey, tree.tables), tau=schedule.logit_adjustment)
         optimizer = torch.optim.AdamW(_groups(model, schedule.weight_decay), lr=schedule.lr)
         first = _resume(prepared, folder, model, optimizer) if resume else _fresh(folder)
         statistics = prepared.survey.statistics
@@ -116,7 +118,7 @@ def fit(
                 for group in optimizer.param_groups:
                     group["lr"] = lr
                 images = images.to(device, memory_format=torch.channels_last)
-                value: Tensor = loss(model(images), tree.labels(rows.to(device)))
+                value: Tensor = loss(adjusted(model(images)), tree.labels(rows.to(device)))
                 optimizer.zero_grad(set_to_none=True)
                 torch.autograd.backward(value)
                 if schedule.clip is not None:

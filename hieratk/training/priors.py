@@ -1,0 +1,44 @@
+"""How often each class occurs in the training labels, and logits that need not say so."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hieratk.data.split import Split
+from hieratk.data.survey import Survey
+from hieratk.taxonomy.tables import Tables
+
+
+def log_priors(survey: Survey, tables: Tables) -> Tensor:
+    """(N,) float32: the logarithm of each channel's share of the training pixels that are labelled at its level.
+
+    A class without a training pixel gets 0, the largest a logarithm of a share can be: nothing then favours it.
+    """
+    counts = survey.counts[Split.code("train")]
+    found = np.zeros(tables.channels)
+    for level, (first, end) in enumerate(zip(tables.offsets[:-1], tables.offsets[1:], strict=True)):
+        known = tables.index[:, level] >= 0
+        pixels = np.bincount(tables.index[known, level], counts[known], minlength=end - first)
+        share = pixels / max(pixels.sum(), 1)
+        found[first:end] = np.log(share, where=share > 0, out=np.zeros_like(share))
+    return torch.tensor(found, dtype=torch.float32)
+
+
+class LogitAdjustment:
+    """Adds tau log(prior) to the logits that the loss sees, and only there.
+
+    The network then explains what the image adds to how common a class is; at prediction, without the addend, rare
+    classes are no longer outvoted (Menon et al. 2021, "Long-tail learning via logit adjustment", eq. 10, known; used
+    here for every level's logits at once, chosen). tau = 0 changes nothing, 1 aims at equal weight for all classes.
+    """
+
+    def __init__(self, log_prior: Tensor, *, tau: float) -> None:
+        self._shift = tau * log_prior if tau else None
+
+    def __call__(self, logits: Tensor) -> Tensor:
+        """Logits (B, N, H, W) as the loss shall see them."""
+        if self._shift is None:
+            return logits
+        return logits + self._shift.to(logits).view(1, -1, 1, 1)
