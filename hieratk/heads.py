@@ -16,8 +16,8 @@ class NodeHead(nn.Module):
     `dropout` is the share of feature channels that a training step leaves out (whole maps, chosen: neighbouring pixels
     of a map are too alike for single ones to matter).
 
-    Source: method.md 5.1 of HieraRS keeps the flat head and adds one 1x1 convolution per coarser level (chosen); one
-    convolution with N outputs is the same function.
+    Source: the first author of HieraRS kept the flat head and added a 1x1 convolution for each coarser level (inferred
+    from earlier code); one convolution with N outputs is the same function (chosen).
     """
 
     def __init__(self, channels: int, nodes: Taxonomy | int, *, dropout: float = 0.0) -> None:
