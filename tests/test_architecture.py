@@ -110,7 +110,7 @@ def loaded_by(code: str) -> set[str]:
     return set(done.stdout.splitlines()[-1].split())
 
 
-HEAVY = {"torch", "kornia", "rasterio", "PIL", "networkx", "sklearn", "scipy"}
+HEAVY = {"numpy", "torch", "kornia", "rasterio", "PIL", "networkx", "sklearn", "scipy"}
 
 
 def test_importing_hieratk_loads_nothing_heavy() -> None:
