@@ -65,7 +65,7 @@ def validate(
     threshold = fail_on if fail_on in _SEVERITIES else "error"
     shown = [p for p in problems if verbose or p.severity != "info" or threshold == "info"]
     _print(render(shown, format=format_, color=_colorful(format_)))
-    if format_ in ("full", "concise") and not quiet:
+    if format_ in ("full", "concise") and not quiet and len(files) > unreadable:
         typer.echo(summary(shown, files=len(files) - unreadable), err=True)
     if unreadable:
         raise typer.Exit(2)
