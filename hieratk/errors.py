@@ -11,6 +11,10 @@ class TaxonomyError(HieratkError):
     """A class tree that cannot be used: not found, not valid, or not the one that was meant."""
 
 
+class CrosswalkError(HieratkError):
+    """A crosswalk that cannot be used: not found, not valid, or for another version of a tree."""
+
+
 class ConfigError(HieratkError):
     """A run file that says something impossible."""
 
@@ -27,5 +31,13 @@ class DataError(HieratkError):
     """Scenes, labels or a split from which nothing can be learned or scored."""
 
 
+class ExchangeError(HieratkError):
+    """A file of another format that cannot be read, or a tree that a format cannot hold."""
+
+
 class CheckpointError(HieratkError):
     """A checkpoint that is missing, incomplete, of another tree or of another format version."""
+
+
+class TransferError(HieratkError):
+    """Two trees, models or plans that cannot be brought together."""

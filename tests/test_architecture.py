@@ -19,7 +19,11 @@ ROOMS = (
     "diagnostics",
     "documents",
     "taxonomy",
+    "crosswalk",
     "rasters",
+    "exchange",
+    "remap",
+    "transfer",
     "config",
     "protocols",
     "plugins",
@@ -31,10 +35,13 @@ ROOMS = (
     "heads",
     "networks",
     "models",
+    "wrapping",
+    "translu",
     "data",
     "checkpoints",
     "prediction",
     "training",
+    "calibration",
     "report",
     "testing",
     "commands",
@@ -45,7 +52,8 @@ DOORS = {
     "kornia": {"data"},
     "typer": {"commands"},
     "rich": {"commands", "diagnostics"},
-    "networkx": {"taxonomy"},
+    "networkx": {"taxonomy", "transfer"},
+    "rdflib": {"exchange"},
     "PIL": {"report"},
     "safetensors": {"checkpoints"},
 }
@@ -129,7 +137,7 @@ def test_validating_a_taxonomy_loads_nothing_heavy() -> None:
 def test_public_names() -> None:
     assert sorted(hieratk.__all__) == [
         *("HieratkError", "Level", "Node", "Tables", "Taxonomy"),
-        *("compile", "load", "names", "validate"),
+        *("compile", "load", "names", "plan", "validate"),
     ]
     for name in hieratk.__all__:
         assert getattr(hieratk, name).__doc__, f"hieratk.{name} has no docstring"

@@ -253,6 +253,58 @@ def test_one_typo_one_message(before: str, after: str, expected: list[tuple[str,
     assert found(LCLU.replace(before, after, 1), "lclu.yaml") == expected
 
 
+FAULTY = """\
+hieratk: taxonomy/1
+tree: {maize: 1, rice: 2, beets:3}
+classes:
+  rice: {name: Rice, color: #00ffff}
+  maize: {name: Maize, color: #00ff00, synonyms: [corn]}
+  beets: {name: Beet: sugar, note: fine}
+  oats： {name: Oats}
+  rye: {name: Rye, color: #ff0000, code: 7}
+\tmillet: {code: 01}
+"""
+
+
+def test_faults_of_the_text_come_at_once() -> None:
+    """A parser stops at each of them; what has been explained is put right in memory, and reading goes on."""
+    expected = [
+        ("Y010", "beets:3"),
+        ("Y013", "#00ffff"),
+        ("Y013", "#00ff00"),
+        ("Y006", "Beet: sugar"),
+        ("Y009", "："),
+        ("Y013", "#ff0000"),
+        ("Y004", "\t"),
+    ]
+    assert found(FAULTY) == expected
+    _, problems = read(Source("tree.yaml", FAULTY))
+    assert [problem.position[0] for problem in problems] == [2, 4, 5, 6, 7, 8, 9]
+    # The places of fixes are those of the text as written, so that they can be made together.
+    edits = [edit for problem in problems if problem.fix for edit in problem.fix.edits]
+    better = FAULTY
+    for edit in sorted(edits, key=lambda edit: -edit.span.start):
+        better = better[: edit.span.start] + edit.content + better[edit.span.end :]
+    assert {code for code, _ in found(better)} <= {"T601", "Y011", "T503"}, better
+
+
+def test_a_repair_that_does_not_help_ends_the_search() -> None:
+    """One message for a row: the rest may come from the edit."""
+    assert found("hieratk: taxonomy/1\ntree: {a: 1, b: [2, c: #00ff00, d: {e: : 3}\n") == [("Y013", "#00ff00")]
+    assert found("hieratk: taxonomy/1\ntree: {beets:3, b: [2}\nclasses: {a: {color: #00ff00}}\n") == [
+        ("Y010", "beets:3"),
+        ("Y001", "["),
+    ]
+
+
+def test_many_faults_of_the_text_take_no_time() -> None:
+    text = "hieratk: taxonomy/1\ntree: {a: 1}\nclasses:\n" + "  a: {color: #00ff00}\n" * 20_000
+    begin = time.process_time()
+    _, problems = read(Source("tree.yaml", text))
+    assert time.process_time() - begin < 5
+    assert {problem.code for problem in problems} == {"Y013"}
+
+
 def test_what_could_not_be_read_is_not_missed() -> None:
     """References to classes in a part that has been reported raise nothing more."""
     text = LCLU.replace("water:\n    inland_water: {", "water:\n    inland_water： {", 1)
@@ -298,6 +350,12 @@ def test_suppressions() -> None:
     assert ("T205", "water") in found(quoted)
     twice = "hieratk: taxonomy/1\ntree: {a: 1, b: 1}  # hieratk: ignore[T201]\n"
     assert found(twice) == [("T201", "1"), ("N001", "T201")]
+    # What a comment may switch off leaves a taxonomy that can be used.
+    loose = "hieratk: taxonomy/1\n# hieratk: ignore-file[T701, T702] rough\ntree: {a: 1}\n"
+    loose += "classes: {a: {attrs: {x: 1, y: much}}}\nattributes: {y: {type: number, unit: m}}\n"
+    assert parse(loose)["a"].attrs == {"x": "1", "y": "much"}
+    itself = "hieratk: taxonomy/1\ntree: {a: 1, b: 2}  # hieratk: ignore[T508]\nclasses:\n"
+    assert ("T508", "a") in found(itself + "  a: {kind: mixed, parts: [a, b]}  # hieratk: ignore[T508]\n")
     assert read(Source("x", twice))[0] is None
     odd = "\ufeffhieratk: taxonomy/1\ntree: {a: 1}\n# hieratk: ignore-file[Y003] a habit\n"
     assert found(odd) == []

@@ -69,7 +69,8 @@ def test_the_file_is_laid_out_and_reads_back(name: str) -> None:
     text = (FOLDER / f"{name}.yaml").read_text("utf-8")
     comments = [line for line in text.splitlines(keepends=True) if line.startswith("#")]
     taxonomy = _load(name)
-    assert text == "".join(comments) + dump(taxonomy)
+    # The file of an extension holds its own classes only.
+    assert taxonomy.extends or text == "".join(comments) + dump(taxonomy)
     again, _ = read(Source(f"{name}.yaml", dump(taxonomy)))
     assert again == taxonomy
 

@@ -1,9 +1,10 @@
-"""Problems for machines: json, SARIF 2.1.0, GitHub's workflow commands."""
+"""Problems for machines: json, json lines, SARIF 2.1.0, GitHub's workflow commands."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import urllib.parse
 from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
@@ -14,7 +15,7 @@ _SARIF_LEVEL = {"error": "error", "warning": "warning", "info": "note"}
 _GITHUB_LEVEL = {"error": "error", "warning": "warning", "info": "notice"}
 
 
-def json_lines(problems: Sequence[Problem]) -> str:
+def json_document(problems: Sequence[Problem]) -> str:
     """One object: version 1, the diagnostics, how many of each severity.
 
     Rows and columns count from 1 and ends are exclusive; `offset` counts characters from the start of the text, so that
@@ -25,6 +26,11 @@ def json_lines(problems: Sequence[Problem]) -> str:
         summary[problem.severity] = summary.get(problem.severity, 0) + 1 + problem.more
     document = {"version": 1, "diagnostics": [_diagnostic(problem) for problem in problems], "summary": summary}
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
+
+
+def json_lines(problems: Sequence[Problem]) -> str:
+    """One diagnostic a line, each as in `json_document`; nothing where there are none."""
+    return "".join(json.dumps(_diagnostic(problem), ensure_ascii=False) + "\n" for problem in problems)
 
 
 def _diagnostic(problem: Problem) -> dict[str, Any]:
@@ -83,7 +89,8 @@ def sarif(problems: Sequence[Problem]) -> str:
 
 def _result(problem: Problem) -> dict[str, Any]:
     source = problem.source
-    artifact = {"uri": PurePath(source.name).as_posix()}
+    # A URI reference: a blank in a file name, or the angles of <stdin>, would make the log invalid.
+    artifact = {"uri": urllib.parse.quote(PurePath(source.name).as_posix())}
     row, _ = problem.position
     # The trimmed line instead of its number: the finding stays the same one when lines are added above it.
     mark = f"{artifact['uri']}\n{problem.code}\n{source.line(row).strip()}"

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from hieratk.diagnostics.problem import Problem, Source, Span
 
-FORMATS = ("full", "concise", "json", "sarif", "github")
+FORMATS = ("full", "concise", "json", "jsonl", "sarif", "github")
 
 _WIDEST = 180
 _INVISIBLE = frozenset("\u00ad\u061c\ufeff\u2028\u2029")
@@ -26,7 +26,12 @@ def render(problems: Sequence[Problem], *, format: str = "full", color: bool = F
     if format in FORMATS:
         from hieratk.diagnostics import machine
 
-        writers = {"json": machine.json_lines, "sarif": machine.sarif, "github": machine.github}
+        writers = {
+            "json": machine.json_document,
+            "jsonl": machine.json_lines,
+            "sarif": machine.sarif,
+            "github": machine.github,
+        }
         return writers[format](problems)
     raise ValueError(f"no format `{format}`; there are {', '.join(FORMATS)}")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 
@@ -24,32 +24,65 @@ def compose(source: Source) -> tuple[Value | None, list[Problem]]:
     what else is wrong costs at most the entry it stands in, whose key is then in `Mapping.lost`. Neither depth nor size
     of a hostile text can crash or hang the process (limits: `hieratk.documents.texts`).
     """
+    composed = _compose(source)
+    if composed.stopped is None:
+        return composed.value, composed.problems
+    # Only a broken text pays for the search for what is broken below.
+    from hieratk.documents.repairs import further
+
+    return None, [*composed.problems, *further(source, composed.problems, _compose)]
+
+
+class Composed(NamedTuple):
+    """What one reading of a text gave: `stopped` is where the parser could go no further, None where it reached the
+    end or was not begun."""
+
+    value: Value | None
+    problems: list[Problem]
+    stopped: int | None = None
+
+
+def _compose(source: Source) -> Composed:
     findings = Findings(source, TEXT_RULES)
     if not check_text(findings):
-        return None, findings.problems()
+        return Composed(None, findings.problems())
     shift = 1 if source.text.startswith("\ufeff") else 0
     # Without libyaml the pure reader does the same work, ten times slower.
     loader_class: Any = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
     loader = loader_class(source.text[shift:])
     builder = _Builder(findings, shift)
-    value: Value | None
+    value: Value | None = None
+    stopped = None
     try:
         with paused_collection():
             value = builder.build(loader)
     except yaml.YAMLError as error:
         # What cannot be seen may be why the parser stopped; that is then said once.
         findings.forget("Y015")
-        if not findings.errors:
-            # Only a broken text pays for the patterns that explain it.
-            from hieratk.documents.faults import explain
+        from hieratk.documents.faults import explain, stop_of
 
-            explain(findings, error, shift=shift)
-        value = None
+        stopped = stop_of(error, source, shift=shift)
+        explained = Findings(source, TEXT_RULES)
+        explain(explained, error, shift=shift)
+        problems = findings.problems()
+        return Composed(None, [*problems, *_not_said(explained.problems(), problems)], stopped)
     except _Stop:
-        value = None
+        pass
     finally:
         loader.dispose()
-    return value, findings.problems()
+    return Composed(value, findings.problems(), stopped)
+
+
+def _not_said(explanation: list[Problem], problems: list[Problem]) -> list[Problem]:
+    """Why the parser stopped, unless that has been said: a colour that is a comment takes the closing brace along."""
+    errors = [problem for problem in problems if problem.severity == "error"]
+    eaten = any(problem.code in ("Y009", "Y013") for problem in errors)
+    said = {(problem.code, problem.span) for problem in errors}
+    return [
+        problem
+        for problem in explanation
+        if (problem.code, problem.span) not in said and not (eaten and problem.code == "Y001")
+    ]
 
 
 class _Stop(Exception):
@@ -164,7 +197,10 @@ class _Builder:
         elif not value.text and not value.quoted:
             start = value.span.start
             self.findings.add(
-                "Y008", Span(start, start + 1), "an entry has no key", help="write the key before the colon"
+                "Y008",
+                Span(start, min(start + 1, len(self.text))),
+                "an entry has no key",
+                help="write the key before the colon",
             )
             frame.key_lost = True
 

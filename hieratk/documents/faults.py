@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from hieratk.diagnostics import Edit, Findings, Fix, Span
+from hieratk.diagnostics import Edit, Findings, Fix, Source, Span
 from hieratk.documents.words import quote
 
 _ROWS = 4
@@ -44,11 +44,16 @@ class _Row:
     block: bool  # begins outside any bracket, as far as is known
 
 
+def stop_of(error: Any, source: Source, *, shift: int) -> int:
+    """Where the parser stopped, in characters of the text."""
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    return min((mark.index if mark is not None else getattr(error, "position", 0)) + shift, len(source.text))
+
+
 def explain(findings: Findings, error: Any, *, shift: int) -> None:
     """Report one problem for a parser error: the most specific pattern on the last rows, else the parser's words."""
     text = findings.source.text
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    stop = min((mark.index if mark is not None else getattr(error, "position", 0)) + shift, len(text))
+    stop = stop_of(error, findings.source, shift=shift)
     problem = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read")
     row, _ = findings.source.position(stop)
     rows = _rows(findings, row, error, shift, stop)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
-from hieratk.diagnostics import Findings, Problem, Source
+from hieratk.diagnostics import Findings, Problem, Severity, Source
 from hieratk.documents import compose, paused_collection
 from hieratk.taxonomy import (
     attribute_rules,
@@ -18,15 +22,17 @@ from hieratk.taxonomy import (
     tree_rules,
 )
 from hieratk.taxonomy.draft import Draft
+from hieratk.taxonomy.heads import heads
 from hieratk.taxonomy.pixel_rules import Claims
 from hieratk.taxonomy.references import References
-from hieratk.taxonomy.rulebook import heads
 from hieratk.taxonomy.shape_rules import check_shape
 from hieratk.taxonomy.suppression import Suppressions
 
+if TYPE_CHECKING:
+    from hieratk.taxonomy.selection import Selection
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+
+class Checked(NamedTuple):
     """What the rules made of a text. The draft is there where a taxonomy can be made of it: no finding is an error."""
 
     problems: list[Problem]
@@ -34,23 +40,35 @@ class Checked:
     encodings: tuple[Claims, ...] = ()
 
 
-def check(source: Source) -> Checked:
+def check(source: Source, *, selection: Selection | None = None, above: tuple[Path, ...] = ()) -> Checked:
     """Apply every rule to a text; problems come in the order of the text.
 
     Rules run in stages, each on what the earlier ones left whole, so that one typing mistake gives one message: text,
-    shape, tree, references, and last the suppression comments.
+    shape with the base that is extended, tree, references, and last the suppression comments.
+
+    Args:
+        source: the text. A base is looked up from the folder of its name.
+        selection: which rules are asked and how grave their findings are; without it, all that are not off.
+        above: the files that led to this one by extension, itself the last, so that a circle is seen.
     """
     with paused_collection():
-        return _check(source)
+        return _check(source, selection, above)
 
 
-def _check(source: Source) -> Checked:
+def _check(source: Source, selection: Selection | None, above: tuple[Path, ...]) -> Checked:
     value, problems = compose(source)
     suppressions = Suppressions(source)
+    graded = None if selection is None else _grades(selection, source.name)
+    if graded is not None:
+        problems = [
+            problem if grade == problem.severity else replace(problem, severity=grade)
+            for problem in problems
+            if (grade := graded(problem.code)) is not None
+        ]
     problems = [problem for problem in problems if not suppressions(problem.code, problem.span.start)]
-    findings = Findings(source, heads(), suppressed=suppressions)
+    findings = Findings(source, heads(), suppressed=suppressions, graded=graded)
     broken = any(problem.severity == "error" for problem in problems)
-    draft = check_shape(value, findings) if value is not None else None
+    draft = check_shape(value, findings, above=above) if value is not None else None
     encodings: list[Claims] = []
     if draft is not None:
         references = References(draft, findings)
@@ -71,3 +89,13 @@ def _check(source: Source) -> Checked:
     if draft is None or broken or findings.errors:
         return Checked(problems)
     return Checked(problems, draft, tuple(encodings))
+
+
+def _grades(selection: Selection, file: str) -> Callable[[str], Severity | None]:
+    @cache
+    def grade(code: str) -> Severity | None:
+        from hieratk.taxonomy.rulebook import rules
+
+        return selection.severity_of(rules()[code], file)
+
+    return grade

@@ -64,6 +64,11 @@ class Entry:
         return self.get("name") or self.id.replace("_", " ")
 
     @property
+    def inherited(self) -> bool:
+        """Whether the class comes from the base, so that its places are in another text."""
+        return self.key.span.start < 0
+
+    @property
     def kind(self) -> str:
         """The kind, `class` where none is given."""
         return self.get("kind") or "class"
@@ -89,9 +94,18 @@ class EncodingDraft:
     values: list[tuple[Pixels, Scalar]] = field(default_factory=list)
 
 
+class Base(NamedTuple):
+    """What an extension must know of the taxonomy it grows from, beyond its classes."""
+
+    id: str
+    version: str
+    license: str | None
+    lang: str
+
+
 @dataclass(slots=True)
 class Draft:
-    """A taxonomy as written."""
+    """A taxonomy as written; with a base, its own classes and those of the base in one tree."""
 
     head: Details
     entries: list[Entry] = field(default_factory=list)
@@ -101,6 +115,7 @@ class Draft:
     encodings: list[EncodingDraft] = field(default_factory=list)
     attributes: dict[str, Details] = field(default_factory=dict)
     at: dict[str, int] = field(default_factory=dict)
+    base: Base | None = None
     lost: set[str] = field(default_factory=set)
     """Ids that were written but could not be read; nothing is said about references to them."""
 

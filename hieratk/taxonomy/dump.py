@@ -1,38 +1,21 @@
 """A taxonomy as a document in the notation: the inverse of `hieratk.taxonomy.reader.read`.
 
-Own code rather than a YAML writer, because the layout is part of the notation (docs/taxonomy.md, "Layout"): quotes
-where a reader of YAML 1.1 or 1.2 would see something else than text, one line a class where it fits, and neighbours
-aligned.
+What is said is decided here, how it stands on lines in `hieratk.taxonomy.formatting`: `fmt` leaves it as it is.
 """
 
 from __future__ import annotations
 
-import textwrap
-import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from decimal import Decimal
-from typing import Any, TypeAlias
+from typing import Any
 
-from hieratk.documents import as_number, as_word
 from hieratk.errors import TaxonomyError
+from hieratk.taxonomy.formatting.arranging import one_line_branch, one_line_class
+from hieratk.taxonomy.formatting.layout import Entry, Group, Text, Value, in_quotes, print_document, raw, text
+from hieratk.taxonomy.formatting.scalars import COLUMNS, columns, quoted, scalar
 from hieratk.taxonomy.tree import Deprecated, Encoding, Node, Special, Taxonomy
 
-COLUMNS = 120
-"""No line is longer unless a single word of it is."""
-
-_FLOW_LEAVES = 4
-_FLOW_ITEMS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Raw:
-    """Text that stands as it is: already quoted, or a number."""
-
-    text: str
-
-
-_Value: TypeAlias = "_Raw | str | Mapping[Any, _Value] | Sequence[_Value]"
+__all__ = ["COLUMNS", "columns", "dump", "quoted", "scalar"]
 
 
 def dump(taxonomy: Taxonomy) -> str:
@@ -44,154 +27,55 @@ def dump(taxonomy: Taxonomy) -> str:
     Raises TaxonomyError for what the notation cannot say (shares for some parts of a mixture only).
     """
     pixels = _pixels(taxonomy.encodings.get("default"))
-    lines = _head(taxonomy)
-    lines += ["", "tree:", *_tree(taxonomy, [n for n in taxonomy.nodes if n.parent is None], pixels, 2)]
-    if taxonomy.special:
-        entries = [(entry.id, _special(entry, pixels)) for entry in taxonomy.special]
-        lines += ["", "special:", *_lines_of_entries(entries)]
-    classes = _classes(taxonomy, pixels)
-    if classes:
-        lines += ["", "classes:", *classes]
-    if taxonomy.attributes:
-        lines += ["", "attributes:"]
-        for name, attribute in taxonomy.attributes.items():
-            lines += _entry(name, {key: _plain(value) for key, value in attribute.items()}, 2)
-    encodings = _encodings(taxonomy)
-    if encodings:
-        lines += ["", "encodings:", *encodings]
+    root = _head(taxonomy)
+    _section(root, "tree", _tree(taxonomy, [node for node in taxonomy.nodes if node.parent is None], pixels))
+    _section(root, "special", _listing((entry.id, _special(entry, pixels), False) for entry in taxonomy.special))
+    _section(root, "classes", _listing(_classes(taxonomy, pixels)))
+    attributes = {name: _mapping(_plain(dict(attribute))) for name, attribute in taxonomy.attributes.items()}
+    _section(root, "attributes", _group(attributes, block=True))
+    _section(root, "encodings", _group(_encodings(taxonomy), block=True))
     if taxonomy.meta:
-        lines += ["", *_entry("meta", _plain(taxonomy.meta), 0)]
-    return "\n".join(lines) + "\n"
+        _section(root, "meta", _mapping(_plain(taxonomy.meta)))
+    return print_document(root)
 
 
-def scalar(text: str, *, flow: bool) -> str:
-    """Text as one YAML scalar on one line: plain where every reader sees the same text, else in double quotes.
-
-    `flow` says that it stands inside `{ }` or `[ ]`, where commas, brackets and colons end plain text.
-    """
-    return text if _survives_plain(text, flow=flow) else quoted(text)
+def _section(root: Group, key: str, value: Group) -> None:
+    if value.entries:
+        root.entries.append(Entry(value, text(key), above=[""]))
 
 
-def quoted(text: str) -> str:
-    """Text in double quotes, with escapes for what cannot be seen."""
-    return '"' + "".join(_escaped(char) for char in text) + '"'
+def _group(entries: Mapping[str, Value], *, block: bool = False) -> Group:
+    return Group([Entry(value, text(key)) for key, value in entries.items()], block=block)
 
 
-_LEADING = frozenset("-?:,[]{}#&*!|>'\"%@`")
-# Full-width twins of the marks that YAML needs: quoted, so that nobody takes them for the marks themselves.
-_WIDE = frozenset("：，｛｝［］＃“”„‟‘’")
+def _items(values: Iterable[Value], *, block: bool = False) -> Group:
+    return Group([Entry(value) for value in values], mapping=False, block=block)
 
 
-def _survives_plain(text: str, *, flow: bool) -> bool:
-    if not text or text != text.strip() or text[0] in _LEADING or text in ("=", "<<"):
-        return False
-    # Numbers of any length: only the beginning of a long one is looked at.
-    if as_word(text) or as_number(text[:64]):
-        return False
-    if ": " in text or " #" in text or text.endswith(":") or text.startswith(("...", "---")):
-        return False
-    if flow and any(char in ",[]{}:?" for char in text):
-        return False
-    return not any(char in _WIDE or _hidden(char) for char in text)
+def _texts(values: Iterable[str]) -> Group:
+    return _items(text(value) for value in values)
 
 
-def _hidden(char: str) -> bool:
-    return char != " " and unicodedata.category(char) in ("Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp", "Zs")
+def _mapping(value: Value) -> Group:
+    assert isinstance(value, Group)
+    return value
 
 
-def _escaped(char: str) -> str:
-    if char in '"\\':
-        return "\\" + char
-    if not _hidden(char):
-        return char
-    if char in "\n\t\r":
-        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}[char]
-    point = ord(char)
-    return f"\\x{point:02x}" if point < 0x100 else f"\\u{point:04x}" if point < 0x10000 else f"\\U{point:08x}"
-
-
-def columns(text: str) -> int:
-    """How many columns of a terminal a text takes: Chinese characters take two."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
-
-
-def _flow(value: _Value) -> str:
-    match value:
-        case _Raw():
-            return value.text
-        case str():
-            return scalar(value, flow=True)
-        case Mapping():
-            return "{" + ", ".join(f"{_key(key, flow=True)}: {_flow(item)}" for key, item in value.items()) + "}"
-        case _:
-            return "[" + ", ".join(_flow(item) for item in value) + "]"
-
-
-def _key(key: _Raw | str, *, flow: bool) -> str:
-    return key.text if isinstance(key, _Raw) else scalar(key, flow=flow)
-
-
-def _entry(key: _Raw | str, value: _Value, indent: int, *, block: bool = False) -> list[str]:
-    """The lines of `key: value`; `block` refuses one line for a mapping or list that has items."""
-    start = " " * indent + _key(key, flow=False) + ":"
-    if isinstance(value, _Raw | str):
-        line = f"{start} {value.text if isinstance(value, _Raw) else scalar(value, flow=False)}"
-        folded = isinstance(value, str) and columns(line) > COLUMNS and _foldable(value)
-        return [f"{start} >-", *_folded(str(value), indent + 2)] if folded else [line]
-    line = f"{start} {_flow(value)}"
-    if not value or (not block and columns(line) <= COLUMNS):
-        return [line]
-    lines = [start]
-    if isinstance(value, Mapping):
-        for inner, item in value.items():
-            lines += _entry(inner, item, indent + 2)
-        return lines
-    for item in value:
-        lines += _item(item, indent + 2)
-    return lines
-
-
-def _item(value: _Value, indent: int) -> list[str]:
-    pad = " " * indent
-    if isinstance(value, str):
-        return [f"{pad}- {scalar(value, flow=False)}"]
-    line = f"{pad}- {_flow(value)}"
-    if isinstance(value, _Raw) or not value or columns(line) <= COLUMNS:
-        return [line]
-    inner: list[str] = []
-    if isinstance(value, Mapping):
-        for key, item in value.items():
-            inner += _entry(key, item, indent + 2)
-    else:
-        for item in value:
-            inner += _item(item, indent + 2)
-    return [f"{pad}- {inner[0].lstrip(' ')}", *inner[1:]]
-
-
-def _foldable(text: str) -> bool:
-    return text == " ".join(text.split(" ")).strip() and "  " not in text and not any(_hidden(char) for char in text)
-
-
-def _folded(text: str, indent: int) -> list[str]:
-    lines = textwrap.wrap(text, COLUMNS - indent, break_long_words=False, break_on_hyphens=False)
-    return [" " * indent + line for line in lines]
-
-
-def _plain(value: Any) -> _Value:
+def _plain(value: Any) -> Value:
     """A value of `meta`, `attributes` or `attrs` as the notation writes it."""
     match value:
         case bool():
-            return _Raw("true" if value else "false")
+            return raw("true" if value else "false")
         case int() | float():
-            return _Raw(_number(value))
+            return raw(_number(value))
         case None:
-            return ""
+            return text("")
         case Mapping():
-            return {str(key): _plain(item) for key, item in value.items()}
+            return _group({str(key): _plain(item) for key, item in value.items()})
         case list() | tuple():
-            return [_plain(item) for item in value]
+            return _items(_plain(item) for item in value)
         case _:
-            return str(value)
+            return text(str(value), fold=True)
 
 
 def _number(value: float) -> str:
@@ -199,180 +83,155 @@ def _number(value: float) -> str:
     return format(Decimal(repr(value)), "f")
 
 
-def _head(taxonomy: Taxonomy) -> list[str]:
-    lines = ["hieratk: taxonomy/1", *_entry("id", taxonomy.id, 0)]
-    for key, text, default in (
+def _head(taxonomy: Taxonomy) -> Group:
+    found: dict[str, Value] = {"hieratk": text("taxonomy/1"), "id": text(taxonomy.id)}
+    for key, said, default in (
         ("version", taxonomy.version, "0.0.0"),
         ("title", taxonomy.title, ""),
         ("description", taxonomy.description, None),
         ("lang", taxonomy.lang, "en"),
         ("license", taxonomy.license, None),
     ):
-        if text is not None and text != default:
-            lines += _entry(key, text, 0)
+        if said is not None and said != default:
+            found[key] = text(said, fold=True)
     if taxonomy.source:
-        lines += _entry("source", [_source(entry) for entry in taxonomy.source], 0, block=True)
+        found["source"] = _items((_source(entry) for entry in taxonomy.source), block=True)
     if taxonomy.codes:
-        codes = {k: _Raw(quoted(v)) if k == "pattern" else v for k, v in taxonomy.codes.items()}
-        lines += _entry("codes", codes, 0)
+        codes = taxonomy.codes.items()
+        found["codes"] = _group({key: in_quotes(v) if key == "pattern" else text(v) for key, v in codes})
     if taxonomy.level_names:
-        lines += _entry("levels", list(taxonomy.level_names), 0)
-    return lines
+        found["levels"] = _texts(taxonomy.level_names)
+    return _group(found, block=True)
 
 
-def _source(entry: Mapping[str, str]) -> _Value:
+def _source(entry: Mapping[str, str]) -> Group:
     always = ("url", "version", "date", "checked")
-    return {key: _Raw(quoted(text)) if key in always else text for key, text in entry.items()}
+    return _group({key: in_quotes(said) if key in always else text(said, fold=True) for key, said in entry.items()})
 
 
-def _pixels(encoding: Encoding | None) -> dict[str, _Value]:
+def _pixels(encoding: Encoding | None) -> dict[str, Value]:
     """Raster values of the default encoding by id: `1`, `2..4` or a list of both."""
-    found: dict[str, list[_Value]] = {}
+    found: dict[str, list[Value]] = {}
     for low, high, id_ in encoding.values if encoding else ():
-        found.setdefault(id_, []).append(_Raw(_span(low, high)))
-    return {id_: values[0] if len(values) == 1 else values for id_, values in found.items()}
+        found.setdefault(id_, []).append(raw(_span(low, high)))
+    return {id_: values[0] if len(values) == 1 else _items(values) for id_, values in found.items()}
 
 
 def _span(low: int, high: int) -> str:
     return str(low) if low == high else f"{low}..{high}"
 
 
-def _tree(taxonomy: Taxonomy, nodes: Iterable[Node], pixels: Mapping[str, _Value], indent: int) -> list[str]:
-    lines: list[str] = []
+def _tree(taxonomy: Taxonomy, nodes: Iterable[Node], pixels: Mapping[str, Value]) -> Group:
+    group = Group([])
     for node in nodes:
-        start = " " * indent + scalar(node.id, flow=False) + ":"
-        if not node.children:
-            lines.append(f"{start} {_flow(pixels[node.id])}" if node.id in pixels else start)
-            continue
-        children = [taxonomy[child] for child in node.children]
-        # An empty leaf has no flow form that every reader takes for a key, so one of them makes the entry a block.
-        if len(children) <= _FLOW_LEAVES and all(not child.children and child.id in pixels for child in children):
-            line = f"{start} {_flow({child.id: pixels[child.id] for child in children})}"
-            if columns(line) <= COLUMNS:
-                lines.append(line)
-                continue
-        lines += [start, *_tree(taxonomy, children, pixels, indent + 2)]
-    return lines
+        below: Value = pixels.get(node.id, Text("", "", ""))
+        if node.children:
+            below = _tree(taxonomy, [taxonomy[child] for child in node.children], pixels)
+        group.entries.append(Entry(below, text(node.id)))
+    group.block = not one_line_branch(group)
+    return group
 
 
-def _special(entry: Special, pixels: Mapping[str, _Value]) -> dict[str, _Value]:
-    found: dict[str, _Value] = {"role": entry.role}
-    if entry.id in pixels:
-        found["pixel"] = pixels[entry.id]
-    if entry.name and entry.name != entry.id.replace("_", " "):
-        found["name"] = entry.name
-    if entry.labels:
-        found["labels"] = dict(entry.labels)
-    if entry.color:
-        found["color"] = _Raw(quoted(entry.color))
-    if entry.note is not None:
-        found["note"] = entry.note
-    if entry.meta:
-        found["meta"] = _plain(entry.meta)
-    return found
-
-
-def _classes(taxonomy: Taxonomy, pixels: Mapping[str, _Value]) -> list[str]:
-    lines: list[str] = []
-    group: list[tuple[str, dict[str, _Value]]] = []
-    apart = False
-    for node in taxonomy.nodes:
-        # A blank line stands around the classes of every tree that is more than one leaf.
-        if node.parent is None:
-            if group and (node.children or apart):
-                lines += [*_lines_of_entries(group), ""]
-                group = []
-            apart = bool(node.children)
-        found = _class(taxonomy, node, pixels)
-        if found:
-            group.append((node.id, found))
-    lines += _lines_of_entries(group)
-    return lines[:-1] if lines and not lines[-1] else lines
-
-
-def _lines_of_entries(entries: Iterable[tuple[str, dict[str, _Value]]]) -> list[str]:
-    """One line an entry where it fits; runs of one-line entries are aligned at the brace."""
-    lines: list[str] = []
-    run: list[tuple[str, str]] = []
-
-    def close() -> None:
-        width = max((len(start) for start, _ in run), default=0)
-        # A line that would grow too long is moved to the right only as far as it may be.
-        lines.extend(f"{start:<{min(width, COLUMNS - 1 - columns(rest))}} {rest}" for start, rest in run)
-        run.clear()
-
-    for id_, content in entries:
-        start, rest = f"  {scalar(id_, flow=False)}:", _flow(content)
-        long = any(isinstance(value, list) and len(value) > _FLOW_ITEMS for value in content.values())
-        long = long or bool({"definition", "deprecated"} & set(content))
-        if not long and len(start) + 1 + columns(rest) <= COLUMNS:
-            run.append((start, rest))
-            continue
-        close()
-        lines += _entry(id_, content, 2, block=True)
-    close()
-    return lines
-
-
-def _class(taxonomy: Taxonomy, node: Node, pixels: Mapping[str, _Value]) -> dict[str, _Value]:
-    usual = 0 if node.parent is None else taxonomy[node.parent].level + 1
-    given: tuple[tuple[str, _Value | None], ...] = (
-        ("code", None if node.code is None else _Raw(quoted(node.code))),
-        ("name", None if node.name == node.id.replace("_", " ") else node.name),
-        ("labels", dict(node.labels) or None),
-        ("synonyms", list(node.synonyms) or None),
-        ("definition", node.definition),
-        ("kind", None if node.kind == "class" else node.kind),
-        ("parts", _parts(node) or None),
-        ("pixel", pixels.get(node.id) if node.children else None),
-        ("color", None if node.color is None else _Raw(quoted(node.color))),
-        ("level", None if node.level == usual else taxonomy.level_names[node.level]),
-        ("also", list(node.also) or None),
-        ("regions", list(node.regions) or None),
-        ("attrs", _plain(node.attrs) or None),
-        ("since", node.since),
-        ("deprecated", None if node.deprecated is None else _deprecated(node.deprecated)),
-        ("source", node.source),
-        ("note", node.note),
-        ("meta", _plain(node.meta) or None),
+def _special(entry: Special, pixels: Mapping[str, Value]) -> dict[str, Value]:
+    given: tuple[tuple[str, Value | None], ...] = (
+        ("role", text(entry.role)),
+        ("pixel", pixels.get(entry.id)),
+        ("name", text(entry.name, fold=True) if entry.name and entry.name != entry.id.replace("_", " ") else None),
+        ("labels", _labels(entry.labels)),
+        ("color", None if entry.color is None else in_quotes(entry.color)),
+        ("note", None if entry.note is None else text(entry.note, fold=True)),
+        ("meta", _plain(entry.meta) if entry.meta else None),
     )
     return {key: value for key, value in given if value is not None}
 
 
-def _parts(node: Node) -> _Value:
+def _labels(labels: Mapping[str, str]) -> Group | None:
+    return _group({tag: text(name, fold=True) for tag, name in labels.items()}) if labels else None
+
+
+def _listing(entries: Iterable[tuple[str, dict[str, Value], bool]]) -> Group:
+    """Entries as under `classes`: id, content, and whether a blank line stands above."""
+    group = Group([], block=True, aligned=True)
+    for id_, content, apart in entries:
+        value = _group(content)
+        value.block = not one_line_class(value)
+        group.entries.append(Entry(value, text(id_), above=[""] if apart else []))
+    return group
+
+
+def _classes(taxonomy: Taxonomy, pixels: Mapping[str, Value]) -> Iterable[tuple[str, dict[str, Value], bool]]:
+    first, wide, apart = True, False, False
+    for node in taxonomy.nodes:
+        # A blank line stands around the classes of every tree that is more than one leaf.
+        if node.parent is None:
+            apart = apart or bool(node.children) or wide
+            wide = bool(node.children)
+        found = _class(taxonomy, node, pixels)
+        if found:
+            yield node.id, found, apart and not first
+            first = apart = False
+
+
+def _class(taxonomy: Taxonomy, node: Node, pixels: Mapping[str, Value]) -> dict[str, Value]:
+    usual = 0 if node.parent is None else taxonomy[node.parent].level + 1
+    given: tuple[tuple[str, Value | None], ...] = (
+        ("code", None if node.code is None else in_quotes(node.code)),
+        ("name", None if node.name == node.id.replace("_", " ") else text(node.name, fold=True)),
+        ("labels", _labels(node.labels)),
+        ("synonyms", _texts(node.synonyms) if node.synonyms else None),
+        ("definition", None if node.definition is None else text(node.definition, fold=True)),
+        ("kind", None if node.kind == "class" else text(node.kind)),
+        ("parts", _parts(node) if node.parts else None),
+        ("pixel", pixels.get(node.id) if node.children else None),
+        ("color", None if node.color is None else in_quotes(node.color)),
+        ("level", None if node.level == usual else text(taxonomy.level_names[node.level])),
+        ("also", _texts(node.also) if node.also else None),
+        ("regions", _texts(node.regions) if node.regions else None),
+        ("attrs", _plain(node.attrs) if node.attrs else None),
+        ("since", None if node.since is None else text(node.since)),
+        ("deprecated", None if node.deprecated is None else _deprecated(node.deprecated)),
+        ("source", None if node.source is None else text(node.source, fold=True)),
+        ("note", None if node.note is None else text(node.note, fold=True)),
+        ("meta", _plain(node.meta) if node.meta else None),
+    )
+    return {key: value for key, value in given if value is not None}
+
+
+def _parts(node: Node) -> Value:
     shares = list(node.parts.values())
     if all(share is None for share in shares):
-        return list(node.parts)
+        return _texts(node.parts)
     if any(share is None for share in shares):
         raise TaxonomyError(f"class `{node.id}` states shares for some of its parts only; state all of them or none")
-    return {part: _Raw(_number(share)) for part, share in node.parts.items() if share is not None}
+    return _group({part: raw(_number(share)) for part, share in node.parts.items() if share is not None})
 
 
-def _deprecated(entry: Deprecated) -> _Value:
-    found: dict[str, _Value] = {}
+def _deprecated(entry: Deprecated) -> Value:
+    found: dict[str, Value] = {}
     if entry.since is not None:
-        found["since"] = entry.since
+        found["since"] = text(entry.since)
     if entry.use:
-        found["use"] = list(entry.use)
+        found["use"] = _texts(entry.use)
     if entry.note is not None:
-        found["note"] = entry.note
-    return found
+        found["note"] = text(entry.note, fold=True)
+    return _group(found)
 
 
-def _encodings(taxonomy: Taxonomy) -> list[str]:
-    lines: list[str] = []
+def _encodings(taxonomy: Taxonomy) -> dict[str, Value]:
+    lines: dict[str, Value] = {}
     for name, encoding in taxonomy.encodings.items():
-        found: dict[Any, _Value] = {"dtype": encoding.dtype}
+        found: dict[str, Value] = {"dtype": text(encoding.dtype)}
         if encoding.nodata is not None:
-            found["nodata"] = _Raw(str(encoding.nodata))
+            found["nodata"] = raw(str(encoding.nodata))
         if encoding.level is not None:
-            found["level"] = taxonomy.level_names[encoding.level]
+            found["level"] = text(taxonomy.level_names[encoding.level])
         if encoding.about is not None:
-            found["about"] = encoding.about
+            found["about"] = text(encoding.about, fold=True)
         if name != "default":
             # Values of `default` stand at the classes themselves.
-            found["values"] = {_Raw(_span(low, high)): id_ for low, high, id_ in encoding.values}
-        elif found == {"dtype": "uint8"} and encoding.values:
+            values = [Entry(text(id_), raw(_span(low, high))) for low, high, id_ in encoding.values]
+            found["values"] = Group(values)
+        elif encoding.values and encoding.dtype == "uint8" and len(found) == 1:
             continue
-        lines += _entry(name, found, 2)
+        lines[name] = _group(found)
     return lines

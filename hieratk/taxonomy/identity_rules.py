@@ -1,4 +1,4 @@
-"""Rules about the identity of classes: codes, names, prefixes (T002 to T010). Ids are read by the shape rules."""
+"""Rules about the identity of classes: codes, names, prefixes (T002 to T011). Ids are read by the shape rules."""
 
 from __future__ import annotations
 
@@ -8,6 +8,10 @@ from collections import defaultdict
 from hieratk.diagnostics import Findings
 from hieratk.taxonomy.draft import Draft, Entry
 
+_SHORTEST = 4
+_COMPARED = 20_000
+"""Ids that are compared for likeness: each is kept in two forms a letter."""
+
 
 def check(draft: Draft, findings: Findings) -> None:
     """Apply the family T0."""
@@ -15,6 +19,8 @@ def check(draft: Draft, findings: Findings) -> None:
     _code_is_id(draft, findings)
     _names_twice(draft, findings)
     _pattern(draft, findings)
+    if findings.on("T011"):
+        _almost_equal(draft, findings)
     settings = draft.head.get("codes")
     if settings is not None and settings.get("nesting") == "prefix":
         _nesting(draft, findings)
@@ -75,6 +81,45 @@ def _names_twice(draft: Draft, findings: Findings) -> None:
             label="the same name",
             related=[(there, "first given here")],
         )
+
+
+def _almost_equal(draft: Draft, findings: Findings) -> None:
+    """Ids that become the same when one letter is left out of one of them or of both at the same place, or when plurals
+    are made singular."""
+    kept: dict[str, list[Entry]] = defaultdict(list)
+    for entry in draft.entries[:_COMPARED]:
+        # Digits and short ids differ on purpose: zone_1 and zone_2, oak and oat.
+        if len(entry.id) < _SHORTEST:
+            continue
+        forms = {f"{entry.id[:at]}{hole}{entry.id[at + 1 :]}" for at in _letters(entry.id) for hole in ("", "*")}
+        forms.add(f"={_singular(entry.id)}")
+        others = {other.id: other for form in (entry.id, *sorted(forms)) for other in kept[form]}
+        for other in others.values():
+            plural = _singular(other.id) == _singular(entry.id)
+            if plural or _apart_by_a_letter(other.id, entry.id):
+                findings.add(
+                    "T011",
+                    entry.key.span,
+                    f"`{other.id}` and `{entry.id}` are one {'plural' if plural else 'letter'} apart",
+                    related=[(other.key.span, f"`{other.id}`")],
+                )
+        for form in (entry.id, *forms):
+            kept[form].append(entry)
+
+
+def _letters(id_: str) -> list[int]:
+    return [at for at, char in enumerate(id_) if char.isalpha()]
+
+
+def _singular(id_: str) -> str:
+    return re.sub(r"ies(?=_|$)", "y", re.sub(r"(?<=[sxh])es(?=_|$)|(?<=[a-rt-z])(?<!ie)s(?=_|$)", "", id_))
+
+
+def _apart_by_a_letter(first: str, second: str) -> bool:
+    shorter, longer = sorted((first, second), key=len)
+    if len(shorter) == len(longer):
+        return sum(a != b for a, b in zip(shorter, longer, strict=True)) == 1
+    return any(longer[:at] + longer[at + 1 :] == shorter for at in _letters(longer))
 
 
 def _pattern(draft: Draft, findings: Findings) -> None:

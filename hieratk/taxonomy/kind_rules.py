@@ -82,7 +82,9 @@ def _residual(draft: Draft, findings: Findings) -> None:
                 related=[(_kind_span(other), f"`{other.id}`")],
             )
         if entry.children:
-            findings.add("T502", _kind_span(entry), f"residual class `{entry.id}` has children")
+            child = draft.entries[entry.children[-1]]
+            related = [(child.key.span, "a child")] if entry.inherited else []
+            findings.add("T502", _kind_span(entry), f"residual class `{entry.id}` has children", related=related)
         if siblings[entry.parent] == 1 and entry.parent >= 0:
             findings.add(
                 "T509", _kind_span(entry), f"residual class `{entry.id}` is an only child: nothing is left to it"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter, defaultdict
 
 from hieratk.diagnostics import Findings, Span
 from hieratk.documents import Mapping, Scalar
-from hieratk.taxonomy.draft import Details, Draft
+from hieratk.taxonomy.draft import Details, Draft, Entry
 from hieratk.taxonomy.references import References
 
 _LONGEST = 60
@@ -20,6 +21,8 @@ def check(draft: Draft, findings: Findings, references: References) -> None:
     """Apply the family T4, but for language tags, which are read with the labels."""
     lang = draft.head.get("lang") or "en"
     _synonyms(draft, findings, references)
+    if findings.on("T404"):
+        _translations(draft, lang, findings)
     for details in (*draft.classes, *(special.details for special in draft.special)):
         name = details.get("name")
         if name and _BROKEN.search(name):
@@ -47,6 +50,22 @@ def _labels(details: Details, lang: str, findings: Findings) -> None:
         f"`labels` says `{label}` in the language of the document, `name` says `{shown}`",
         help="make one of them a synonym",
     )
+
+
+def _translations(draft: Draft, lang: str, findings: Findings) -> None:
+    """A language counts where half of the siblings or more have it. (chosen)"""
+    families: dict[int, list[Entry]] = defaultdict(list)
+    for entry in draft:
+        families[entry.parent].append(entry)
+    for family in families.values():
+        count = Counter(tag for entry in family for tag in entry.get("labels") or ())
+        usual = [tag for tag, many in count.items() if 2 * many >= len(family) and tag != lang]
+        for entry in family:
+            missing = [tag for tag in usual if tag not in (entry.get("labels") or ())]
+            if missing:
+                span = entry.details.key.span if entry.details is not None else entry.key.span
+                shown = ", ".join(missing)
+                findings.add("T404", span, f"`{entry.id}` has no name in {shown}, which its siblings have")
 
 
 def _synonyms(draft: Draft, findings: Findings, references: References) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import PurePath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hieratk.diagnostics import Problem, Source
 from hieratk.documents import paused_collection, read_source
@@ -12,25 +12,31 @@ from hieratk.taxonomy.attribute_rules import attribute_value
 from hieratk.taxonomy.checking import check
 from hieratk.taxonomy.draft import Details, Draft, Entry
 from hieratk.taxonomy.pixel_rules import Claims
-from hieratk.taxonomy.tree import Deprecated, Encoding, Node, Special, Taxonomy
+from hieratk.taxonomy.tree import Deprecated, Encoding, Extends, Node, Special, Taxonomy
+
+if TYPE_CHECKING:
+    from hieratk.taxonomy.selection import Selection
 
 
-def read(source: Source) -> tuple[Taxonomy | None, list[Problem]]:
+def read(source: Source, *, selection: Selection | None = None) -> tuple[Taxonomy | None, list[Problem]]:
     """The taxonomy of a text, and what the rules say about it, in the order of the text.
 
-    The taxonomy is there where no finding is an error.
+    The taxonomy is there where no finding is an error. A base that the text extends is looked up as `hieratk.load`
+    does, after the folder of `source.name`.
     """
     with paused_collection():
-        checked = check(source)
+        checked = check(source, selection=selection)
         if checked.draft is None:
             return None, checked.problems
         return _build(checked.draft, checked.encodings, source), checked.problems
 
 
-def read_file(path: str | os.PathLike[str]) -> tuple[Taxonomy | None, list[Problem]]:
+def read_file(
+    path: str | os.PathLike[str], *, selection: Selection | None = None
+) -> tuple[Taxonomy | None, list[Problem]]:
     """`read` for a file. Raises TaxonomyError for one that cannot be read at all: missing, a folder, no permission."""
     source, problems = read_source(path)
-    return (None, problems) if problems else read(source)
+    return (None, problems) if problems else read(source, selection=selection)
 
 
 def _build(draft: Draft, encodings: tuple[Claims, ...], source: Source) -> Taxonomy:
@@ -53,6 +59,7 @@ def _build(draft: Draft, encodings: tuple[Claims, ...], source: Source) -> Taxon
         codes=dict(codes.typed) if codes is not None else {},
         attributes={name: dict(details.typed) for name, details in draft.attributes.items()},
         meta=head.get("meta") or {},
+        extends=None if draft.base is None else Extends(draft.base.id, draft.base.version),
         **optional,
     )
 
@@ -66,10 +73,7 @@ def _node(draft: Draft, entry: Entry) -> Node:
     parent = draft.parent(entry)
     typed = entry.details.typed if entry.details is not None else {}
     old = typed.get("deprecated")
-    attrs = {
-        name: attribute_value(draft.attributes[name].get("type"), value.text)
-        for name, (_, value) in (typed.get("attrs") or {}).items()
-    }
+    attrs = {name: _attribute(draft, name, value.text) for name, (_, value) in (typed.get("attrs") or {}).items()}
     return Node(
         id=entry.id,
         level=entry.level,
@@ -92,6 +96,13 @@ def _node(draft: Draft, entry: Entry) -> Node:
         note=typed.get("note"),
         meta=typed.get("meta", {}),
     )
+
+
+def _attribute(draft: Draft, name: str, text: str) -> bool | int | float | str:
+    # Where a comment has switched T701 or T702 off, the text stands for itself.
+    declared = draft.attributes.get(name)
+    value = None if declared is None else attribute_value(declared.get("type"), text)
+    return text if value is None else value
 
 
 def _special(id_: str, details: Details) -> Special:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from hieratk.diagnostics import Findings, Span
+from hieratk.diagnostics import Edit, Findings, Fix, Span
 from hieratk.documents import Mapping, Scalar, Sequence
 from hieratk.taxonomy.draft import Details, Draft, Entry
 
@@ -46,5 +46,13 @@ class References:
             return
         if self._words is None:
             self._words = self.draft.words()
-        way = "" if self.findings.full(code) else self.findings.did_you_mean(id_, self._words, meaning=self._words)
-        self.findings.add(code, span, f"no class `{id_}` {where}", label="unknown class", help=way)
+        words = self._words
+        meant = [] if self.findings.full(code) else self.findings.suggest(id_, words, meaning=words)
+        self.findings.add(
+            code,
+            span,
+            f"no class `{id_}` {where}",
+            label="unknown class",
+            help=f"did you mean {' or '.join(f'`{found}`' for found in meant)}?" if meant else "",
+            fix=Fix("unsafe", (Edit(span, meant[0]),)) if meant and span.start >= 0 else None,
+        )

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import PurePath
+from collections.abc import Mapping as Map
+from pathlib import Path, PurePath
 
 from hieratk.diagnostics import Edit, Findings, Fix, Span
-from hieratk.documents import Mapping, Scalar, Sequence, Value, as_word
+from hieratk.documents import Mapping, Scalar, Sequence, Value
 from hieratk.taxonomy import spec
-from hieratk.taxonomy.draft import Details, Draft, EncodingDraft, Entry, SpecialDraft
+from hieratk.taxonomy.draft import Details, Draft, EncodingDraft, SpecialDraft
 from hieratk.taxonomy.fields import Fields
+from hieratk.taxonomy.outline import Outline, lose
 
 _KIND = re.compile(r"(taxonomy|crosswalk)/([0-9]{1,6})")
 _PLACEHOLDER = Scalar("hieratk", Span(0, 0))
 
 
-def check_shape(document: Value, findings: Findings) -> Draft | None:
-    """The draft of a composed document; None where it is no taxonomy at all."""
+def check_shape(document: Value, findings: Findings, *, above: tuple[Path, ...] = ()) -> Draft | None:
+    """The draft of a composed document, with the classes of its base in it; None where it is no taxonomy at all.
+
+    `above` holds the files that led to this document by extension.
+    """
     if not isinstance(document, Mapping):
         findings.add("S001", _first_word(document), "a taxonomy is a mapping", help="begin with `hieratk: taxonomy/1`")
         return None
     if not _is_taxonomy(document, findings):
         return None
-    return _Shape(findings).draft(document)
+    return _Shape(findings, above).draft(document)
 
 
 def _first_word(value: Value) -> Span:
@@ -72,15 +77,19 @@ def _is_taxonomy(document: Mapping, findings: Findings) -> bool:
 
 
 class _Shape:
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, above: tuple[Path, ...]) -> None:
         self.findings = findings
         self.report = findings.add
         self.fields = Fields(findings)
-        self.seen: dict[str, Scalar] = {}
+        self.outline = Outline(self.fields)
+        self.above = above
+        self.baseless = False
 
     def draft(self, document: Mapping) -> Draft:
         sections: dict[str, Callable[[Draft, Value, Scalar], None]] = {
+            "extends": self._extends,
             "tree": self._tree,
+            "extend": self._extend,
             "levels": self._levels,
             "special": self._special,
             "classes": self._classes,
@@ -88,8 +97,6 @@ class _Shape:
             "attributes": self._attributes,
             "source": self._sources,
             "codes": self._codes,
-            "extends": self._not_yet,
-            "extend": self._not_yet,
         }
         first = document.entries[0][0]
         simple = [(key, value) for key, value in document.entries if key.text not in sections]
@@ -98,7 +105,7 @@ class _Shape:
         draft.lost.update(document.lost)
         # What stands under a misspelt section has been reported; what refers to it is not at fault.
         draft.lost.update({"tree": "*"}.get(name, name) for name in sections if name in draft.head.raw)
-        # `classes` after `tree`: what is said there belongs to classes that are known by then.
+        # `classes` after `tree` and `extend`: what is said there belongs to classes that are known by then.
         for name, section in sections.items():
             for key, value in document.entries:
                 if key.text != name:
@@ -109,16 +116,38 @@ class _Shape:
                     self.report("S008", key.span, f"key `{name}` has no value", help="write a value, or remove the key")
                 else:
                     section(draft, value, key)
+        self._base(draft)
         raw = draft.head.raw
         if "tree" not in raw and "tree" not in document.lost and "extends" not in raw and "extend" not in raw:
             self.report("S005", first.span, "the document has no `tree`", help="write the classes under `tree:`")
         self._file_name(draft)
         return draft
 
-    def _not_yet(self, _draft: Draft, _value: Value, key: Scalar) -> None:
-        self.report(
-            "S002", key.span, f"`{key.text}` is not read by this version of hieratk", help="write the whole tree"
-        )
+    def _extends(self, draft: Draft, value: Value, key: Scalar) -> None:
+        from hieratk.taxonomy import extension
+
+        details = self.fields.fields(value, key, spec.EXTENDS)
+        self.baseless = details is None or not extension.grow(draft, details, self.findings, self.above)
+        self.outline.seen.update((entry.id, entry.key) for entry in draft.entries)
+        self.outline.seen.update((special.id, special.key) for special in draft.special)
+
+    def _extend(self, draft: Draft, value: Value, key: Scalar) -> None:
+        from hieratk.taxonomy import extension
+
+        if not extension.may_extend(draft, value, key, self.findings):
+            self.baseless = "tree" not in draft.head.raw
+        elif (mapping := self._mapping(value, key, "a mapping from class to outline")) is not None:
+            extension.hang(draft, mapping, self.outline)
+
+    def _base(self, draft: Draft) -> None:
+        if self.baseless:
+            # Whatever is named may stand in the base.
+            draft.entries, draft.at, draft.classes = [], {}, []
+            draft.lost.update(("*", "levels", "attributes"))
+        if "extends" in draft.head.raw:
+            from hieratk.taxonomy.extension import check_head
+
+            check_head(draft, self.findings)
 
     def _file_name(self, draft: Draft) -> None:
         id_, name = draft.head.get("id"), PurePath(self.findings.source.name).name
@@ -141,63 +170,10 @@ class _Shape:
         if outline is None:
             draft.lost.add("*")
             return
-        entries, at, seen, fields = draft.entries, draft.at, self.seen, self.fields
-        stack: list[tuple[Mapping, int, int, int]] = [(outline, 0, -1, 0)]
-        while stack:
-            mapping, position, parent, depth = stack.pop()
-            if position == 0 and mapping.lost:
-                draft.lost.update(mapping.lost)
-                if parent >= 0:
-                    entries[parent].unreadable = True
-            items = mapping.entries
-            while position < len(items):
-                name, content = items[position]
-                position += 1
-                id_ = name.text
-                first = seen.setdefault(id_, name)
-                if first is not name:
-                    self._used_again(id_, first, name)
-                    # The second one is left out, and with it whatever stands below it.
-                    _lose(draft, content)
-                    if parent >= 0:
-                        entries[parent].unreadable = True
-                    continue
-                if not name.quoted and (seen_as := as_word(id_)):
-                    self.report(
-                        "T006",
-                        name.span,
-                        f"unquoted `{id_}` is not text to every YAML reader",
-                        label=seen_as,
-                        help="take another id",
-                    )
-                fields.good_id(name, id_, "id")
-                index = len(entries)
-                entry = Entry(id_, name, parent, depth)
-                entries.append(entry)
-                at[id_] = index
-                if parent >= 0:
-                    entries[parent].children.append(index)
-                if type(content) is Mapping:
-                    if content.entries:
-                        stack.append((mapping, position, parent, depth))
-                        stack.append((content, 0, index, depth + 1))
-                        break
-                    entry.unreadable = bool(content.lost)
-                    draft.lost.update(content.lost)
-                elif not (type(content) is Scalar and content.empty):
-                    found = fields.pixel(content, name)
-                    entry.unreadable = found is None
-                    entry.pixels = found or []
-
-    def _used_again(self, id_: str, first: Scalar, again: Scalar) -> None:
-        self.report(
-            "T001",
-            again.span,
-            f"class id `{id_}` is already used",
-            label="used again here",
-            related=[(first.span, "first used here")],
-            help="ids are unique in the whole taxonomy, not only among siblings",
-        )
+        if "extends" in draft.head.raw:
+            lose(draft, outline)
+            return
+        self.outline.read(draft, outline)
 
     def _levels(self, draft: Draft, value: Value, key: Scalar) -> None:
         if not isinstance(value, Sequence):
@@ -222,7 +198,12 @@ class _Shape:
                 names[item.text] = item
         if not value.items:
             self.report("S007", value.span, "the list of `levels` is empty", help="name the levels, or remove the key")
-        draft.levels = list(names.values())
+        if draft.base is not None and draft.levels:
+            from hieratk.taxonomy.extension import levels
+
+            draft.levels = levels(draft, names, value, self.findings)
+        else:
+            draft.levels = list(names.values())
 
     def _entries(self, draft: Draft, value: Value, key: Scalar) -> list[tuple[Scalar, Value]]:
         mapping = self._mapping(value, key, "a mapping")
@@ -239,26 +220,32 @@ class _Shape:
             found.append((name, content))
         return found
 
-    def _details(self, content: Value, name: Scalar, table: str) -> Details:
+    def _details(self, content: Value, name: Scalar, table: Map[str, spec.Key]) -> Details:
         if isinstance(content, Scalar) and content.empty:
             return Details(name)
-        return self.fields.fields(content, name, spec.TABLES[table]) or Details(name)
+        return self.fields.fields(content, name, table) or Details(name)
 
     def _special(self, draft: Draft, value: Value, key: Scalar) -> None:
         for name, content in self._entries(draft, value, key):
             self.fields.good_id(name, name.text, "id")
-            first = self.seen.setdefault(name.text, name)
+            first = self.outline.seen.setdefault(name.text, name)
             if first is not name:
-                self._used_again(name.text, first, name)
+                self.outline.used_again(draft, name.text, first, name)
                 continue
-            details = self._details(content, name, "special")
+            details = self._details(content, name, spec.SPECIAL)
             draft.special.append(SpecialDraft(name.text, name, details, details.get("pixel") or []))
 
     def _classes(self, draft: Draft, value: Value, key: Scalar) -> None:
         for name, content in self._entries(draft, value, key):
-            details = self._details(content, name, "classes")
-            draft.classes.append(details)
+            details = self._details(content, name, spec.CLASS)
             entry = draft.entry(name.text)
+            if entry is not None and entry.key.span.start < 0 and draft.base is not None:
+                from hieratk.taxonomy.extension import add_to_class
+
+                entry.details = add_to_class(entry, details, draft.base, self.findings)
+                draft.classes.append(entry.details)
+                continue
+            draft.classes.append(details)
             if entry is None:
                 continue
             entry.details = details
@@ -285,15 +272,28 @@ class _Shape:
                 entry.pixels = pixel
 
     def _encodings(self, draft: Draft, value: Value, key: Scalar) -> None:
+        inherited = {encoding.name: at for at, encoding in enumerate(draft.encodings)}
         for name, content in self._entries(draft, value, key):
             self.fields.good_id(name, name.text, "encoding", "S007")
-            details = self._details(content, name, "encodings")
+            before = inherited.get(name.text)
+            details = self._details(content, name, spec.ENCODING if before is None else spec.FURTHER_ENCODING)
+            if before is not None and draft.base is not None:
+                from hieratk.taxonomy.extension import add_to_encoding
+
+                draft.encodings[before] = add_to_encoding(draft.encodings[before], details, draft.base, self.findings)
+                continue
             draft.encodings.append(EncodingDraft(name.text, name, details, details.get("values") or []))
 
     def _attributes(self, draft: Draft, value: Value, key: Scalar) -> None:
         for name, content in self._entries(draft, value, key):
             self.fields.good_id(name, name.text, "attribute", "S007")
-            details = self._details(content, name, "attributes")
+            details = self._details(content, name, spec.ATTRIBUTE)
+            before = draft.attributes.get(name.text)
+            if before is not None and draft.base is not None:
+                from hieratk.taxonomy.extension import same_attribute
+
+                same_attribute(before, details, draft.base, self.findings)
+                continue
             draft.attributes[name.text] = details
             kind = details.get("type")
             if kind == "enum" and "values" not in details.raw:
@@ -326,15 +326,3 @@ def _simple_keys(sections: dict[str, Callable[[Draft, Value, Scalar], None]]) ->
     # Whether `tree` is there is asked elsewhere, since `extend` can stand for it.
     assert all(not keys[name].required for name in sections)
     return keys
-
-
-def _lose(draft: Draft, content: Value) -> None:
-    """Note every id below a class that is left out, so that references to it raise nothing."""
-    stack = [content]
-    while stack:
-        value = stack.pop()
-        if isinstance(value, Mapping):
-            for name, inner in value.entries:
-                if name.text not in draft.at:
-                    draft.lost.add(name.text)
-                stack.append(inner)

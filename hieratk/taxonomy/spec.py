@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
+from typing import NamedTuple
 
 KINDS = ("class", "residual", "unspecified", "mixed")
 ROLES = ("nodata", "unlabelled", "excluded")
@@ -31,8 +31,7 @@ COLOR_PATTERN = r"#[0-9a-fA-F]{6}"
 DATE_PATTERN = r"[0-9]{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12][0-9]|3[01]))?)?"
 
 
-@dataclass(frozen=True, slots=True)
-class Key:
+class Key(NamedTuple):
     """A key of a mapping: its `type` names a reader in `hieratk.taxonomy.fields`, `words` the values of type `word`."""
 
     name: str
@@ -110,6 +109,8 @@ ENCODING = _table(
     Key("about", "text", "which raster this is"),
     Key("values", "values", "raster value or range: class"),
 )
+FURTHER_ENCODING = _table(*(key._replace(required=False) for key in ENCODING.values()))
+"""An encoding of the base that an extension adds to."""
 DOCUMENT = _table(
     Key("hieratk", "text", "`taxonomy/1`", required=True),
     Key("id", "id", "name in files, metrics and references", default="file name"),

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, field
 
 from hieratk.diagnostics import Findings, Source, Span
-from hieratk.taxonomy.rulebook import rules
+from hieratk.taxonomy.heads import heads, suppressible
 
 _COMMENT = r"#[ \t]*hieratk:[ \t]*ignore(-file)?(?![\w-])[ \t]*(\[[^\]\n]*\])?"
 _MOST_A_LINE = 4
@@ -59,7 +59,7 @@ class Suppressions:
 
     def __call__(self, code: str, offset: int) -> bool:
         """Whether a finding of a rule at a place is switched off."""
-        if not self.comments or not rules()[code].suppressible:
+        if not self.comments or not suppressible(code, heads()[code].severity):
             return False
         row, _ = self.source.position(offset)
         hit = False
@@ -71,6 +71,11 @@ class Suppressions:
 
     def check(self, findings: Findings) -> None:
         """Apply the family N; to be asked last."""
+        if not self.comments:
+            return
+        # Only who switches a rule off waits for the rulebook.
+        from hieratk.taxonomy.rulebook import rules
+
         known = rules()
         for comment in self.comments:
             if not comment.codes:
@@ -85,6 +90,6 @@ class Suppressions:
                     findings.add("N003", span, f"there is no rule `{code}`", help="`hieratk taxonomy rule` lists them")
                 elif not known[code].suppressible:
                     findings.add("N001", span, f"{code} cannot be switched off", help="remove the comment")
-                elif code not in comment.used:
+                elif code not in comment.used and findings.on(code):
                     where = "in this file" if comment.whole_file else "on this line"
                     findings.add("N001", span, f"nothing {where} is found by {code}", help="remove the comment")

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from hieratk.errors import TaxonomyError
 
@@ -94,6 +94,13 @@ class Encoding:
         return next((low for low, _, owner in self.values if owner == id_), None)
 
 
+class Extends(NamedTuple):
+    """The taxonomy that another one grew from, and the version that was read."""
+
+    id: str
+    version: str
+
+
 @dataclass(frozen=True, slots=True)
 class Level:
     """One row of the tree: a partition of the leaves.
@@ -113,7 +120,11 @@ class Level:
 
 @dataclass(frozen=True)
 class Taxonomy:
-    """A valid class tree. `nodes` holds every declared class in depth-first order, as written."""
+    """A valid class tree. `nodes` holds every declared class in depth-first order, as written.
+
+    `extends` says which tree this one grew from, if any. It takes no part in equality and fingerprint: the same tree
+    written whole is the same tree.
+    """
 
     id: str
     nodes: tuple[Node, ...]
@@ -129,6 +140,7 @@ class Taxonomy:
     codes: Mapping[str, str] = field(default_factory=lambda: _EMPTY)
     attributes: Mapping[str, Mapping[str, Any]] = field(default_factory=lambda: _EMPTY)
     meta: Mapping[str, Any] = field(default_factory=lambda: _EMPTY)
+    extends: Extends | None = field(default=None, compare=False)
 
     @classmethod
     def from_outline(

@@ -24,6 +24,8 @@ def check(draft: Draft, findings: Findings, references: References) -> None:
         )
     _levels(draft, findings)
     _only_children(draft, findings)
+    if findings.on("T106"):
+        _early_leaves(draft, findings)
     _empty_levels(draft, findings)
     _extra_parents(draft, findings, references)
 
@@ -84,6 +86,16 @@ def _only_children(draft: Draft, findings: Findings) -> None:
             child = draft.entries[entry.children[0]]
             findings.add(
                 "T105", child.key.span, f"`{child.id}` is the only child of `{entry.id}`: the level adds nothing here"
+            )
+
+
+def _early_leaves(draft: Draft, findings: Findings) -> None:
+    last = max(len(draft.levels), 1 + max(entry.level for entry in draft)) - 1
+    for entry in draft:
+        if not entry.children and not entry.unreadable and entry.level < last:
+            name = draft.levels[entry.level].text if entry.level < len(draft.levels) else f"level{entry.level + 1}"
+            findings.add(
+                "T106", entry.key.span, f"`{entry.id}` is a leaf on level `{name}` and stands for itself below it"
             )
 
 

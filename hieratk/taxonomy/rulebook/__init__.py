@@ -6,8 +6,23 @@ from collections.abc import Mapping
 from functools import cache
 from types import MappingProxyType
 
-from hieratk.diagnostics import RuleHead
-from hieratk.taxonomy.rulebook import colors, identity, kinds, names, pixels, provenance, references, shape, text, trees
+from hieratk.taxonomy.heads import heads
+from hieratk.taxonomy.rulebook import (
+    colors,
+    crosswalks,
+    data,
+    formats,
+    identity,
+    kinds,
+    names,
+    pixels,
+    provenance,
+    references,
+    shape,
+    text,
+    trees,
+    versions,
+)
 from hieratk.taxonomy.rulebook.page import FAMILIES, Rule, markdown, page
 
 __all__ = ["FAMILIES", "Rule", "heads", "markdown", "page", "rules"]
@@ -16,12 +31,22 @@ __all__ = ["FAMILIES", "Rule", "heads", "markdown", "page", "rules"]
 @cache
 def rules() -> Mapping[str, Rule]:
     """Every rule by its code, in the order of the codes."""
-    families = (text, shape, identity, trees, pixels, colors, names, kinds, references, provenance)
+    families = (
+        text,
+        shape,
+        identity,
+        trees,
+        pixels,
+        colors,
+        names,
+        kinds,
+        references,
+        provenance,
+        crosswalks,
+        versions,
+        data,
+        formats,
+    )
     every = [rule for family in families for rule in family.RULES]
+    every.sort(key=lambda rule: list(FAMILIES).index(rule.family))
     return MappingProxyType({rule.code: rule for rule in every})
-
-
-@cache
-def heads() -> Mapping[str, RuleHead]:
-    """Names and severities by code, as `Findings` takes them."""
-    return MappingProxyType({code: RuleHead(rule.name, rule.severity) for code, rule in rules().items()})

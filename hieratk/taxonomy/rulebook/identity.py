@@ -130,4 +130,14 @@ RULES = (
             '  water: {code: "4"}\n'
         ),
     ),
+    Rule(
+        code="T011",
+        name="ids-almost-equal",
+        severity="info",
+        what="two ids are one letter or one plural apart",
+        why="One of them may be a slip, and references to the one are easily written for the other.",
+        wrong="tree: {esparsette: 1, esparsete: 2}\n",
+        right="tree: {esparsette: 1, lucerne: 2}\n",
+        off=True,
+    ),
 )

@@ -31,6 +31,27 @@ RULES = (
         right=("tree: {forest: 1}\nclasses:\n  forest: {labels: {fr: forêt}}\n"),
     ),
     Rule(
+        code="T404",
+        name="translation-missing",
+        severity="info",
+        what="a class has no name in a language in which its siblings have one",
+        why="A legend in that language would mix two. A language counts where half of the siblings or more have it.",
+        wrong=(
+            "tree: {forest: 1, water: 2, ice: 3}\n"
+            "classes:\n"
+            "  forest: {labels: {fr: Forêt}}\n"
+            "  water: {labels: {fr: Eau}}\n"
+        ),
+        right=(
+            "tree: {forest: 1, water: 2, ice: 3}\n"
+            "classes:\n"
+            "  forest: {labels: {fr: Forêt}}\n"
+            "  water: {labels: {fr: Eau}}\n"
+            "  ice: {labels: {fr: Glace}}\n"
+        ),
+        off=True,
+    ),
+    Rule(
         code="T405",
         name="label-in-main-language",
         severity="error",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from hieratk.diagnostics import Severity
+from hieratk.taxonomy.heads import suppressible
 
 FAMILIES: Mapping[str, str] = MappingProxyType(
     {
@@ -18,21 +19,25 @@ FAMILIES: Mapping[str, str] = MappingProxyType(
         "T3": "Colours",
         "T4": "Names, synonyms, translations",
         "T5": "Kinds",
-        "T6": "References, deprecation",
+        "T6": "References, extension, deprecation",
         "T7": "Attributes",
         "P": "Provenance",
+        "X": "Crosswalks",
+        "V": "Changes between versions",
+        "C": "Compilation and data",
         "N": "Suppressions",
+        "F": "Format",
     }
 )
 """Titles of the families by the beginning of their codes."""
-
-_NEVER_OFF = ("Y", "S", "T0", "T1", "T2", "T6")
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
     """What a rule says and why. `wrong` and `right` are documents; the line `hieratk: taxonomy/1` is left out where it
-    has nothing to do with the matter (`document` puts it back)."""
+    has nothing to do with the matter (`document` puts it back). `beside` holds further documents that the example
+    needs, each with the name of its file; the page shows them first. A rule that is `off` is asked only where it is
+    selected."""
 
     code: str
     name: str
@@ -41,6 +46,8 @@ class Rule:
     why: str
     wrong: str
     right: str
+    beside: tuple[tuple[str, str], ...] = ()
+    off: bool = False
 
     @property
     def family(self) -> str:
@@ -50,7 +57,7 @@ class Rule:
     @property
     def suppressible(self) -> bool:
         """Whether a comment may switch the rule off: not where the file has no meaning without it."""
-        return self.severity != "error" or self.family not in _NEVER_OFF
+        return suppressible(self.code, self.severity)
 
 
 def document(example: str) -> str:
@@ -61,10 +68,13 @@ def document(example: str) -> str:
 def page(rule: Rule) -> str:
     """The page of a rule as Markdown, which also reads well on a terminal."""
     off = "" if rule.suppressible else " It cannot be switched off."
+    if rule.off:
+        off = " It is asked only where it is selected."
+    beside = "".join(f"With `{name}`:\n\n```yaml\n{_shown(text)}```\n\n" for name, text in rule.beside)
     return (
         f"### {rule.code} {rule.name}\n\n"
         f"{rule.what[0].upper()}{rule.what[1:]}. ({rule.severity}){off}\n\n"
-        f"{rule.why}\n\n"
+        f"{rule.why}\n\n{beside}"
         f"Wrong:\n\n```yaml\n{_shown(rule.wrong)}```\n\nRight:\n\n```yaml\n{_shown(rule.right)}```\n"
     )
 

@@ -1,6 +1,7 @@
 """Pages of families P and N."""
 
 from hieratk.taxonomy.rulebook.page import Rule
+from hieratk.taxonomy.rulebook.references import LAND
 
 RULES = (
     Rule(
@@ -43,6 +44,28 @@ RULES = (
         why="Programs that gather licences compare identifiers. Checked is the form; the list of SPDX grows.",
         wrong=("license: free for all\ntree: {forest: 1}\n"),
         right=("license: LicenseRef-free-for-all\ntree: {forest: 1}\n"),
+    ),
+    Rule(
+        code="P004",
+        name="base-license",
+        severity="warning",
+        what="the licence of an extension is more open than a share-alike or non-commercial one of its base",
+        why="What grows from a base holds the base, and may be passed on under the terms of its licence only.",
+        wrong=(
+            "license: CC-BY-4.0\n"
+            'extends: {taxonomy: land, version: ">=1.0,<2"}\n'
+            "levels: [cover, type, crop]\n"
+            "extend:\n"
+            "  cropland: {rice: 11, maize: 12}\n"
+        ),
+        right=(
+            "license: CC-BY-SA-4.0\n"
+            'extends: {taxonomy: land, version: ">=1.0,<2"}\n'
+            "levels: [cover, type, crop]\n"
+            "extend:\n"
+            "  cropland: {rice: 11, maize: 12}\n"
+        ),
+        beside=(LAND,),
     ),
     Rule(
         code="P005",

@@ -89,8 +89,8 @@ RULES = (
         severity="error",
         what="keys exclude or need one another",
         why=(
-            "`parts` needs `kind: mixed`, an `enum` needs `values`, `extend` needs `extends`, and a raster value "
-            "stands in `tree` or in `classes`, not in both."
+            "`parts` needs `kind: mixed`, an `enum` needs `values`, `extend` needs `extends`, which takes the place of "
+            "`tree`, and a raster value stands in `tree` or in `classes`, not in both."
         ),
         wrong=("tree: {forest: 1}\nclasses:\n  forest: {pixel: 2}\n"),
         right=("tree:\n  forest: {oak: 1, beech: 3}\nclasses:\n  forest: {pixel: 2}\n"),

@@ -1,6 +1,7 @@
 """Pages of family T1."""
 
 from hieratk.taxonomy.rulebook.page import Rule
+from hieratk.taxonomy.rulebook.references import LAND
 
 RULES = (
     Rule(
@@ -49,6 +50,16 @@ RULES = (
         right=("tree:\n  forest: {oak: 1, beech: 3}\n  water: 2\n"),
     ),
     Rule(
+        code="T106",
+        name="leaf-above-last-level",
+        severity="info",
+        what="a leaf is not on the last level",
+        why="Usual and well understood: the class stands for itself below. For who wants a tree of even depth.",
+        wrong=("levels: [cover, species]\ntree:\n  forest: {oak: 1, beech: 2}\n  water: 3\n"),
+        right=("levels: [cover, species]\ntree:\n  forest: {oak: 1, beech: 2}\n  water: {lake: 3, river: 4}\n"),
+        off=True,
+    ),
+    Rule(
         code="T107",
         name="further-parent-in-line",
         severity="error",
@@ -74,5 +85,25 @@ RULES = (
         why="A level without a class of its own repeats the one above.",
         wrong=("levels: [cover, type]\ntree: {forest: 1, water: 2}\n"),
         right=("levels: [cover]\ntree: {forest: 1, water: 2}\n"),
+    ),
+    Rule(
+        code="T112",
+        name="levels-and-base",
+        severity="error",
+        what="the levels of an extension do not begin with those of its base",
+        why="A level of the base has the same name and the same meaning in everything that grows from it.",
+        wrong=(
+            'extends: {taxonomy: land, version: ">=1.0,<2"}\n'
+            "levels: [cover, crop]\n"
+            "extend:\n"
+            "  cropland: {rice: 11, maize: 12}\n"
+        ),
+        right=(
+            'extends: {taxonomy: land, version: ">=1.0,<2"}\n'
+            "levels: [cover, type, crop]\n"
+            "extend:\n"
+            "  cropland: {rice: 11, maize: 12}\n"
+        ),
+        beside=(LAND,),
     ),
 )
