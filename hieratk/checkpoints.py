@@ -5,7 +5,9 @@ Layout of a folder:
     checkpoint.json              format, step, tree fingerprint, input bands and statistics, run, versions, file names
     weights-<step>.safetensors   parameters and buffers of the model
     state-<step>.safetensors     optimiser state, only where training may go on
+    prototypes-<step>.safetensors  mean features of every class, once training is complete
     taxonomy.yaml                the tree itself, complete
+    source/                      after a transfer: the checkpoint of the frozen source branch
 
 `checkpoint.json` is renamed into place last and names the files it belongs to, so a process that dies while writing
 leaves the checkpoint of before.
@@ -28,13 +30,24 @@ import hieratk
 from hieratk.config import RunFile, dump_run, load_run
 from hieratk.data.survey import Statistics
 from hieratk.errors import CheckpointError, HieratkError
+from hieratk.heads import NodeHead
 from hieratk.models import HierarchicalModel, build
 from hieratk.taxonomy.catalog import load as load_taxonomy
 from hieratk.taxonomy.dump import dump as dump_taxonomy
 from hieratk.taxonomy.tree import Taxonomy
+from hieratk.translu.bands import source_view
+from hieratk.translu.network import DualBranch, dual_branch
 
 FORMAT = 1
 """Of checkpoint.json; a reader refuses a newer one."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prototypes:
+    """Mean decoder features (M, C) float32 of the M predicted classes, and the pixels behind each (M,) int64."""
+
+    means: Tensor
+    pixels: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +63,51 @@ class Checkpoint:
     versions: Mapping[str, str]
     weights: Path
     state: Path | None
+    band_names: tuple[str, ...]
+    prototypes_file: Path | None
+
+    @property
+    def transferred(self) -> bool:
+        """Whether the model has a frozen source branch, whose own checkpoint is `source()`."""
+        return self.run.run.transfer is not None
+
+    def source(self) -> Checkpoint:
+        """The checkpoint of the source branch. Raises CheckpointError where there is none."""
+        if not self.transferred:
+            raise CheckpointError(f"{self.folder} was trained on its own, without a source branch")
+        return open_checkpoint(self.folder / "source")
+
+    def of_tree(self, id_: str) -> Checkpoint:
+        """This checkpoint, or the one of a source branch, by the id of its tree. Raises CheckpointError otherwise."""
+        known, found = [], self
+        while True:
+            known.append(found.taxonomy.id)
+            if found.taxonomy.id == id_:
+                return found
+            if not found.transferred:
+                raise CheckpointError(f"{self.folder} predicts {' and '.join(known)}, not `{id_}`")
+            found = found.source()
+
+    def prototypes(self) -> Prototypes:
+        """Mean features by class. Raises CheckpointError where none are stored."""
+        if self.prototypes_file is None or not self.prototypes_file.is_file():
+            raise CheckpointError(
+                f"{self.folder} holds no prototypes (its training was not completed, or an older hieratk wrote it); "
+                "train it to its end, or set `transfer.prototypes: 0`"
+            )
+        tensors = _tensors(self.prototypes_file)
+        return Prototypes(tensors["means"], tensors["pixels"])
 
     def model(self) -> HierarchicalModel:
         """The model with its weights, in evaluation mode, on the CPU.
 
         Raises CheckpointError where weights and model do not fit, PluginError where a plugin is missing.
         """
-        model = build_model(self.run, self.taxonomy, in_channels=len(self.bands))
+        model: HierarchicalModel
+        if self.transferred:
+            model = branches(self.run, self.taxonomy, self.source(), self.band_names, self.statistics)
+        else:
+            model = build_model(self.run, self.taxonomy, in_channels=len(self.bands))
         weights = _tensors(self.weights)
         wrong = _mismatch(model.state_dict(), weights)
         if wrong:
@@ -91,6 +142,30 @@ def build_model(run: RunFile, taxonomy: Taxonomy, *, in_channels: int) -> Hierar
     )
 
 
+def branches(
+    run: RunFile, taxonomy: Taxonomy, source: Checkpoint, band_names: tuple[str, ...], statistics: Statistics
+) -> DualBranch:
+    """The dual-branch model that a run with a section `transfer` describes, beside its source; head rows random."""
+    options = run.run.transfer
+    assert options is not None
+    view = source_view(
+        source.band_names,
+        (source.statistics.mean, source.statistics.std),
+        band_names,
+        (statistics.mean, statistics.std),
+        bands=options.bands,
+        statistics=options.statistics,
+    )
+    frozen = source.model()
+    same = (run.run.model, run.run.backbone) == (source.run.run.model, source.run.run.backbone)
+    target = None if same else build_model(run, taxonomy, in_channels=len(band_names))
+    channels = frozen.net.channels if target is None else target.net.channels
+    head = NodeHead(channels, taxonomy, dropout=frozen.head.dropout.p)
+    return dual_branch(
+        frozen, taxonomy, head, target=target, in_channels=len(band_names), view=view, sharing=options.sharing
+    )
+
+
 def save(
     folder: Path,
     *,
@@ -101,14 +176,18 @@ def save(
     step: int,
     bands: tuple[int, ...],
     statistics: Statistics,
+    band_names: tuple[str, ...],
+    prototypes: Prototypes | None = None,
 ) -> None:
     """Write a checkpoint over the one before. Raises CheckpointError where the folder cannot be written."""
     weights, state = f"weights-{step:07d}.safetensors", f"state-{step:07d}.safetensors" if optimizer else None
+    means = f"prototypes-{step:07d}.safetensors" if prototypes is not None else None
     content = {
         "format": FORMAT,
         "step": step,
         "taxonomy": {"id": taxonomy.id, "version": taxonomy.version, "fingerprint": taxonomy.fingerprint},
         "bands": bands,
+        "band_names": band_names,
         "statistics": statistics.to_json(),
         "run": json.loads(dump_run(run.run)),
         "folder": str(run.folder.resolve()),
@@ -120,6 +199,7 @@ def save(
         },
         "weights": weights,
         "state": state,
+        "prototypes": means,
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -128,12 +208,14 @@ def save(
         )
         if optimizer is not None and state is not None:
             _save_tensors(folder / state, _flatten(optimizer))
+        if prototypes is not None and means is not None:
+            _save_tensors(folder / means, {"means": prototypes.means, "pixels": prototypes.pixels})
         _replace(folder / "taxonomy.yaml", dump_taxonomy(taxonomy))
         _replace(folder / "checkpoint.json", json.dumps(content, indent=1))
     except (OSError, safetensors.SafetensorError) as error:
         raise CheckpointError(f"cannot write the checkpoint {folder}: {error}; the one before is still whole") from None
     for old in folder.glob("*-*.safetensors"):
-        if old.name not in (weights, state):
+        if old.name not in (weights, state, means):
             old.unlink(missing_ok=True)
 
 
@@ -161,6 +243,8 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             versions=content["versions"],
             weights=folder / content["weights"],
             state=folder / content["state"] if content["state"] else None,
+            band_names=tuple(content.get("band_names") or (f"band {band}" for band in content["bands"])),
+            prototypes_file=folder / content["prototypes"] if content.get("prototypes") else None,
         )
         written = content["taxonomy"]["fingerprint"]
     except HieratkError:

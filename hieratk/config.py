@@ -105,6 +105,9 @@ def _split_kind(value: object) -> object:
     return {"kind": "blocks", **value} if isinstance(value, dict) and "kind" not in value else value
 
 
+NonNegative = Annotated[float, Field(ge=0)]
+
+
 class Schedule(Strict):
     """How long and how fast. Lengths count optimiser steps, sizes pixels.
 
@@ -120,9 +123,47 @@ class Schedule(Strict):
     final_lr: Annotated[float, Field(ge=0, le=1)] = 0.01
     clip: Annotated[float, Field(gt=0)] | None = 1.0
     balance: Annotated[float, Field(ge=0, le=1)] = 0.0
-    logit_adjustment: Annotated[float, Field(ge=0)] = 0.0
+    logit_adjustment: NonNegative | tuple[NonNegative, ...] = 0.0
     validate_every: Annotated[int, Field(ge=0)] = 0
     save_every: Annotated[int, Field(ge=1)] = 200
+
+
+class Few(Strict):
+    """Labels that training may see: `points` pixels of each class, or `blocks` whole training blocks, drawn by seed."""
+
+    points: Annotated[int, Field(ge=1)] | None = None
+    blocks: Annotated[int, Field(ge=1)] | None = None
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Few:
+        if (self.points is None) == (self.blocks is None):
+            raise ValueError("give either `points` (pixels of each class) or `blocks` (training blocks)")
+        return self
+
+
+class Transfer(Strict):
+    """How a model is moved to the run's taxonomy; see docs/transfer.md. Weights of 0 switch a term off.
+
+    `alignment` (CDSA) and `prototypes` weigh their terms against the loss; `alignment` climbs over `ramp` steps.
+    `even` and `confidence` are those of `hieratk.translu.alignment.Alignment`; `shuffle` is its negative control, which
+    hears wrong source classes. `sharing` puts CDKS adapters between the branches. `target` is what is trained of the
+    target branch: `train` all of it, `head` its head and adapters. `start` is where head rows begin. `unlabelled` is
+    the number of chips a step that bring no labels. `bands` and `statistics`: see `hieratk.translu.bands`.
+    """
+
+    alignment: NonNegative = 0.5
+    prototypes: NonNegative = 0.0
+    sharing: bool = True
+    target: Literal["train", "head"] = "train"
+    ramp: Annotated[int, Field(ge=0)] = 100
+    unlabelled: Annotated[int, Field(ge=0)] = 4
+    even: bool = True
+    confidence: NonNegative = 0.0
+    start: Literal["plan", "random"] = "plan"
+    bands: tuple[Annotated[int, Field(ge=0)], ...] | None = None
+    statistics: Literal["own", "source"] | None = None
+    shuffle: bool = False
 
 
 class Augment(Strict):
@@ -155,6 +196,8 @@ class Run(Strict):
     backbone: Named | None = None
     loss: Named = Plugin(name="bhccm")
     schedule: Schedule = Schedule()
+    labels: Few | None = None
+    transfer: Transfer | None = None
     augment: Augment = Augment()
     predict: Windows = Windows()
     seed: int = 0
@@ -253,6 +296,8 @@ _SECTIONS: Mapping[str, type[BaseModel]] = {
     "random": RandomSplit,
     "table": TableSplit,
     "schedule": Schedule,
+    "labels": Few,
+    "transfer": Transfer,
     "augment": Augment,
     "predict": Windows,
 }

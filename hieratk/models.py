@@ -40,21 +40,30 @@ class HierarchicalModel(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         height, width = image.shape[-2:]
-        padded = self._pad(image)
-        logits: Tensor = self.head(self.net(padded))
-        if logits.shape[-2:] != padded.shape[-2:]:
+        padded = self.pad(image)
+        return self.read(self.decoded(padded), padded)[..., :height, :width]
+
+    def read(self, features: Tensor, image: Tensor) -> Tensor:
+        """Node logits (B, N, H, W) of the decoder's features of an image (B, C, H, W)."""
+        logits: Tensor = self.head(features)
+        if logits.shape[-2:] != image.shape[-2:]:
             # Logits are interpolated, not probabilities, and the loss sees the result: the same in training and in use.
-            logits = F.interpolate(logits, size=padded.shape[-2:], mode="bilinear", align_corners=False)
-        return logits[..., :height, :width]
+            logits = F.interpolate(logits, size=image.shape[-2:], mode="bilinear", align_corners=False)
+        return logits
 
     def features(self, image: Tensor) -> Tensor:
         """The decoder's features (B, net.channels, ceil(H / stride), ceil(W / stride)), which the head reads."""
         stride = self.net.stride
         height, width = (math.ceil(size / stride) for size in image.shape[-2:])
-        features: Tensor = self.net(self._pad(image))
-        return features[..., :height, :width]
+        return self.decoded(self.pad(image))[..., :height, :width]
 
-    def _pad(self, image: Tensor) -> Tensor:
+    def decoded(self, image: Tensor) -> Tensor:
+        """The decoder's features of an image whose sides are multiples of `multiple`."""
+        features: Tensor = self.net(image)
+        return features
+
+    def pad(self, image: Tensor) -> Tensor:
+        """The image with sides that are multiples of `multiple`."""
         if image.ndim != 4 or image.shape[1] != self.in_channels:
             raise ValueError(f"the model takes images (B, {self.in_channels}, H, W), not {tuple(image.shape)}")
         bottom, right = (-size % self.multiple for size in image.shape[-2:])

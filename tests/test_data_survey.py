@@ -49,7 +49,7 @@ def test_everything_against_whole_arrays(tmp_path_factory, data):
                 yield Window(r, c, min(step, grid.height - r), min(step + 4, grid.width - c))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(hieratk.data.survey, "_windows", odd_windows)
+        patch.setattr(hieratk.data.survey, "scan", odd_windows)
         found = survey(scenes, split, tree)
 
     counts = np.zeros((4, len(tables.row_ids)), int)

@@ -22,7 +22,9 @@ def run(out: Path) -> None:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     patch = pytest.MonkeyPatch()
-    patch.setattr(demo, "RUN", demo.RUN.replace("steps: 400", "steps: 4").replace("warmup: 40", "warmup: 1"))
+    for name, steps in (("RUN", 400), ("COVER", 150), ("MOVED", 150)):
+        short = getattr(demo, name).replace(f"steps: {steps}", "steps: 4").replace("warmup: 40", "warmup: 1")
+        patch.setattr(demo, name, short)
     out = tmp_path_factory.mktemp("demo") / "out"
     run(out)
     run(out)  # again, over the first
@@ -33,6 +35,8 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everything_lies_where_it_says(made: Path) -> None:
     files = {str(path.relative_to(made)) for path in made.rglob("*") if path.is_file()}
     assert {"run.yaml", "map.tif", "data/scene.tif", "data/labels.tif", "checkpoint/checkpoint.json"} <= files
+    moved = {"checkpoint.json", "report.json", "taxonomy.yaml", "source/checkpoint.json", "source/taxonomy.yaml"}
+    assert {f"moved/{name}" for name in moved} <= files
     assert {f"map_{level}.png" for level in LEVELS} <= files
     assert not [name for name in files if "part" in name]
 

@@ -125,8 +125,8 @@ def test_commands(block: Block) -> None:
         if words[0] in ELSEWHERE:
             continue
         assert words[0] == "hieratk", line
-        if words[1] == "train":
-            for change in ("steps=2", "chip=16", "batch=2", "warmup=1"):
+        if words[1] == "train" or "--checkpoint" in words:
+            for change in ("steps=2", "chip=12", "batch=2", "warmup=1"):
                 words += ["--set", f"schedule.{change}"]
             shutil.rmtree(words[words.index("-o") + 1], ignore_errors=True)
         if words[1] == "demo":

@@ -14,7 +14,7 @@ import torch
 
 from hieratk.checkpoints import open_checkpoint
 from hieratk.config import Schedule, read_run
-from hieratk.errors import CheckpointError, DataError, HieratkError
+from hieratk.errors import CheckpointError, ConfigError, DataError, HieratkError
 from hieratk.taxonomy.tables import compile_tables
 from hieratk.training.evaluate import evaluate
 from hieratk.training.fit import Interrupted, Step, fit, learning_rate
@@ -203,10 +203,16 @@ def test_a_class_without_a_training_pixel_has_no_prior(scene: Path) -> None:
 
 
 def test_logit_adjustment_is_seen_by_the_loss_alone(scene: Path) -> None:
+    tables = compile_tables(prepared_from(scene).taxonomy)
+    assert tables.sizes == (2, 3)
     logits = torch.zeros(1, 5, 2, 2)
     prior = torch.arange(5.0)
-    assert LogitAdjustment(prior, tau=0)(logits) is logits
-    assert LogitAdjustment(prior, tau=0.5)(logits)[0, :, 1, 0].tolist() == [0, 0.5, 1, 1.5, 2]
+    assert LogitAdjustment(prior, tables, tau=0)(logits) is logits
+    assert LogitAdjustment(prior, tables, tau=(0.0, 0.0))(logits) is logits
+    assert LogitAdjustment(prior, tables, tau=0.5)(logits)[0, :, 1, 0].tolist() == [0, 0.5, 1, 1.5, 2]
+    assert LogitAdjustment(prior, tables, tau=(1.0, 0.5))(logits)[0, :, 1, 0].tolist() == [0, 1, 1, 1.5, 2]
+    with pytest.raises(ConfigError, match=r"has 3 numbers for 2 levels \(cover, crop\)"):
+        LogitAdjustment(prior, tables, tau=(1.0, 0.5, 0.2))
     assert not same(
         fit(prepared_from(scene), scene / "a"), fit(prepared_from(scene, "schedule.logit_adjustment=1"), scene / "b")
     )

@@ -76,12 +76,16 @@ class SceneReader:
 
     Args:
         taxonomy: the tree that labels are read into; None where only the image is wanted.
+        points: (K, 2) rows and columns of the only pixels whose labels `rows` tells; None for all.
 
     Every method raises RasterError for files that cannot be read or do not fit each other.
     """
 
-    def __init__(self, scene: Scene, taxonomy: Taxonomy | None = None) -> None:
+    def __init__(
+        self, scene: Scene, taxonomy: Taxonomy | None = None, *, points: NDArray[np.int64] | None = None
+    ) -> None:
         self.scene = scene
+        self._points = points
         self._taxonomy = taxonomy
         self._lock = threading.Lock()
         self._files: _Opened | None = None
@@ -161,7 +165,8 @@ class SceneReader:
 
     def rows(self, window: Window) -> NDArray[np.int32]:
         """Label rows (h, w) as `hieratk.taxonomy.tables` counts them; row 0 for every value that is not declared."""
-        return self.lookup(self.values(window))
+        found = self.lookup(self.values(window))
+        return found if self._points is None else _only(found, window, self._points)
 
     @property
     def lookup(self) -> Lookup:
@@ -249,6 +254,15 @@ def _used(scene: Scene, images: tuple[Raster, ...]) -> tuple[tuple[int, ...], ..
         used.append(tuple(sorted(band - before for band in wanted if before < band <= end)))
         before = end
     return tuple(used)
+
+
+def _only(rows: NDArray[np.int32], window: Window, points: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Label rows of a window, undeclared at every pixel but the given ones."""
+    r, c = points[:, 0] - window.row, points[:, 1] - window.col
+    inside = (r >= 0) & (r < window.height) & (c >= 0) & (c < window.width)
+    found = np.full_like(rows, UNDECLARED)
+    found[r[inside], c[inside]] = rows[r[inside], c[inside]]
+    return found
 
 
 def _same_place(image: Raster, other: Raster, way_out: str) -> None:

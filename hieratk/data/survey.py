@@ -242,7 +242,7 @@ def _scene(
     n_rows, n_valid = len(groups), 0
     unknown: dict[int, tuple[int, int, int]] = {}
     parts: list[Cells] = []
-    for window in _windows(reader.grid, len(reader.bands)):
+    for window in scan(reader.grid, len(reader.bands)):
         pixels, valid = reader.image(window)
         values = reader.values(window)
         rows, codes = reader.lookup(values), split.window(index, window)
@@ -300,8 +300,8 @@ class _Moments:
         return Statistics(tuple(self.mean.tolist()), tuple(std.tolist()), self.n)
 
 
-def _windows(grid: Grid, bands: int) -> Iterator[Window]:
-    """Squares that hold about `_VALUES_AT_ONCE` numbers, in multiples of the usual side of a stored block."""
+def scan(grid: Grid, bands: int) -> Iterator[Window]:
+    """The windows of one pass over a scene: squares that hold about `_VALUES_AT_ONCE` numbers, in multiples of the usual side of a stored block."""
     side = min(max(int((_VALUES_AT_ONCE / bands) ** 0.5) // 128 * 128, 128), 1024)
     for row in range(0, grid.height, side):
         for col in range(0, grid.width, side):

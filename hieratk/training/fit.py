@@ -15,18 +15,16 @@ from types import FrameType
 import torch
 from torch import Tensor
 
-from hieratk.checkpoints import build_model, open_checkpoint, restore, save
+from hieratk.checkpoints import open_checkpoint, restore, save
 from hieratk.config import Schedule
 from hieratk.data.augment import Augmentation, augment
 from hieratk.data.chips import ChipSampler, batches
 from hieratk.data.scenes import SceneReader
 from hieratk.errors import CheckpointError, DataError
-from hieratk.losses import by_name
 from hieratk.models import HierarchicalModel
-from hieratk.plugins import check_options
-from hieratk.tensors import TaxonomyTensors
+from hieratk.training.course import Course, Supervised
 from hieratk.training.evaluate import Scores, evaluate_model
-from hieratk.training.priors import LogitAdjustment, log_priors
+from hieratk.training.prototypes import prototypes
 from hieratk.training.setup import Prepared
 
 
@@ -57,8 +55,11 @@ def fit(
     resume: bool = False,
     device: str | torch.device = "cpu",
     on_step: Callable[[Step], None] | None = None,
+    course: Course | None = None,
 ) -> Path:
     """Train the model of a run and write its checkpoint into `folder`; returns `folder`.
+
+    `course` says what is trained and on which loss; without one, the run's model on the run's loss.
 
     Every step's chips, augmentation and dropout follow from the seed and the step's number alone, so the same run
     gives the
@@ -69,11 +70,14 @@ def fit(
     SIGTERM the step under way is finished, the state saved and `Interrupted` raised.
     """
     run, schedule = prepared.run.run, prepared.run.run.schedule
-    for name in ("train", *(("val",) if schedule.validate_every else ())):
-        prepared.survey.require(name)
+    course = course or Supervised(prepared)
+    labelled = prepared.labelled
+    labelled.survey.require("train")
+    if schedule.validate_every:
+        prepared.survey.require("val")
     sampler = ChipSampler(
-        prepared.survey,
-        prepared.split,
+        labelled.survey,
+        labelled.split,
         chip=schedule.chip,
         batch=schedule.batch,
         seed=run.seed,
@@ -81,22 +85,24 @@ def fit(
     )
     with torch.random.fork_rng(devices=[]), _deterministic(), _stop_signals() as stopped:
         torch.manual_seed(run.seed)
-        model = build_model(prepared.run, prepared.taxonomy, in_channels=len(prepared.bands))
-        model = model.to(device)
+        model = course.model().to(device)
         model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch states no overload for it alone
-        loss_class = by_name(run.loss.name)
-        options = check_options(loss_class, run.loss.options, plugin=f"loss '{run.loss.name}'")
-        loss = loss_class(prepared.taxonomy, **options).to(device)
-        tree = TaxonomyTensors(prepared.taxonomy).to(device)
-        adjusted = LogitAdjustment(log_priors(prepared.survey, tree.tables), tau=schedule.logit_adjustment)
-        optimizer = torch.optim.AdamW(_groups(model, schedule.weight_decay), lr=schedule.lr)
+        optimizer = torch.optim.AdamW(_groups(course.rates(model), schedule), lr=schedule.lr)
         first = _resume(prepared, folder, model, optimizer) if resume else _fresh(folder)
         statistics = prepared.survey.statistics
         changes = Augmentation(**run.augment.model_dump())
-        readers = [SceneReader(scene, prepared.taxonomy) for scene in prepared.scenes]
+        points = labelled.points or (None,) * len(prepared.scenes)
+        readers = [
+            SceneReader(scene, prepared.taxonomy, points=known)
+            for scene, known in zip(prepared.scenes, points, strict=True)
+        ]
         start = time.monotonic()
 
         def keep(step: int) -> None:
+            found = None
+            if step == schedule.steps:
+                found = prototypes(model, prepared.taxonomy, sampler, readers, statistics, first_step=step)
+                model.train()
             save(
                 folder,
                 model=model,
@@ -106,19 +112,22 @@ def fit(
                 step=step,
                 bands=prepared.bands,
                 statistics=statistics,
+                band_names=prepared.survey.band_names,
+                prototypes=found,
             )
 
         try:
             model.train()
+            course.begin(model, first)
             stream = batches(sampler, readers, statistics, first_step=first, last_step=schedule.steps)
             for step, (images, rows) in enumerate(stream, start=first):
                 torch.manual_seed(_mix(run.seed, step))
                 images, rows = augment(images, rows, seed=_mix(run.seed, step), options=changes)
                 lr = learning_rate(schedule, step)
                 for group in optimizer.param_groups:
-                    group["lr"] = lr
+                    group["lr"] = lr * group["rate"]
                 images = images.to(device, memory_format=torch.channels_last)
-                value: Tensor = loss(adjusted(model(images)), tree.labels(rows.to(device)))
+                value = course.loss(model, images, rows.to(device), step)
                 optimizer.zero_grad(set_to_none=True)
                 torch.autograd.backward(value)
                 if schedule.clip is not None:
@@ -129,7 +138,7 @@ def fit(
                 done = step + 1
                 validation = None
                 if schedule.validate_every and done % schedule.validate_every == 0:
-                    validation = evaluate_model(model, prepared, readers, split="val", device=device)
+                    validation = _validate(model, prepared, device)
                     model.train()
                 if on_step is not None:
                     on_step(Step(done, schedule.steps, value.item(), lr, time.monotonic() - start, validation))
@@ -138,6 +147,7 @@ def fit(
                 if stopped.is_set() and done < schedule.steps:
                     raise Interrupted(folder, done)
         finally:
+            course.end()
             for reader in readers:
                 reader.close()
     return folder
@@ -152,12 +162,14 @@ def learning_rate(schedule: Schedule, step: int) -> float:
     return schedule.lr * (schedule.final_lr + (1 - schedule.final_lr) * fallen)
 
 
-def _groups(model: torch.nn.Module, weight_decay: float) -> list[dict[str, object]]:
+def _groups(rates: Iterator[tuple[torch.nn.Parameter, float]], schedule: Schedule) -> list[dict[str, object]]:
     """Weights of convolutions and linear maps decay; norms and biases, which have one axis, do not."""
-    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups: dict[tuple[float, bool], list[torch.nn.Parameter]] = {}
+    for parameter, rate in rates:
+        groups.setdefault((rate, parameter.ndim > 1), []).append(parameter)
     return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": parameters, "weight_decay": schedule.weight_decay if decays else 0.0, "rate": rate}
+        for (rate, decays), parameters in groups.items()
     ]
 
 
@@ -182,6 +194,16 @@ def _fresh(folder: Path) -> int:
     if (folder / "checkpoint.json").exists():
         raise CheckpointError(f"{folder} holds a checkpoint already; go on with --resume, or choose another folder")
     return 0
+
+
+def _validate(model: HierarchicalModel, prepared: Prepared, device: str | torch.device) -> Scores:
+    """Scores on the validation split, with all of its labels."""
+    readers = [SceneReader(scene, prepared.taxonomy) for scene in prepared.scenes]
+    try:
+        return evaluate_model(model, prepared, readers, split="val", device=device)
+    finally:
+        for reader in readers:
+            reader.close()
 
 
 def _finite(value: Tensor, step: int) -> None:

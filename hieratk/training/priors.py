@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from hieratk.data.split import Split
 from hieratk.data.survey import Survey
+from hieratk.errors import ConfigError
 from hieratk.taxonomy.tables import Tables
 
 
@@ -32,10 +35,20 @@ class LogitAdjustment:
     The network then explains what the image adds to how common a class is; at prediction, without the addend, rare
     classes are no longer outvoted (Menon et al. 2021, "Long-tail learning via logit adjustment", eq. 10, known; used
     here for every level's logits at once, chosen). tau = 0 changes nothing, 1 aims at equal weight for all classes.
+
+    `tau` is one number, or one a level, coarse to fine: a rare class that stands alone at a coarse level can be helped
+    there while the finer levels stay near their priors. Raises ConfigError for another number of levels.
     """
 
-    def __init__(self, log_prior: Tensor, *, tau: float) -> None:
-        self._shift = tau * log_prior if tau else None
+    def __init__(self, log_prior: Tensor, tables: Tables, *, tau: float | Sequence[float]) -> None:
+        each = [tau] * len(tables.sizes) if isinstance(tau, int | float) else list(tau)
+        if len(each) != len(tables.sizes):
+            raise ConfigError(
+                f"schedule.logit_adjustment has {len(each)} numbers for {len(tables.sizes)} levels "
+                f"({', '.join(tables.level_names)}); give one number, or one a level"
+            )
+        factors = torch.repeat_interleave(torch.tensor(each, dtype=torch.float32), torch.tensor(tables.sizes))
+        self._shift = factors * log_prior if any(each) else None
 
     def __call__(self, logits: Tensor) -> Tensor:
         """Logits (B, N, H, W) as the loss shall see them."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hieratk.config import BlockSplit, RandomSplit, RunFile, TableSplit
+from hieratk.data.few import Labelled, blocks, points_per_class
 from hieratk.data.scenes import Dataset, Scene
 from hieratk.data.split import Split, block_split, random_split, table_split
 from hieratk.data.survey import Survey, survey
@@ -18,13 +19,14 @@ from hieratk.taxonomy.tree import Taxonomy
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A run with its data opened and surveyed."""
+    """A run with its data opened and surveyed. `labelled` is what of the training labels may be used."""
 
     run: RunFile
     taxonomy: Taxonomy
     scenes: tuple[Scene, ...]
     split: Split
     survey: Survey
+    labelled: Labelled
 
     @property
     def bands(self) -> tuple[int, ...]:
@@ -43,7 +45,8 @@ def prepare(run: RunFile, *, folder: Path) -> Prepared:
     if unlabelled:
         raise ConfigError(f"the scene {unlabelled[0]} has no `label`; training and scoring need one for every scene")
     split = _split(run, scenes, taxonomy)
-    return Prepared(run, taxonomy, scenes, split, survey(scenes, split, taxonomy))
+    found = survey(scenes, split, taxonomy)
+    return Prepared(run, taxonomy, scenes, split, found, _labelled(run, scenes, split, found, taxonomy))
 
 
 def _scenes(run: RunFile, folder: Path) -> tuple[Scene, ...]:
@@ -86,3 +89,13 @@ def _split(run: RunFile, scenes: tuple[Scene, ...], taxonomy: Taxonomy) -> Split
     return block_split(
         scenes, block=wanted.block, folds=wanted.folds, a=wanted.a, b=wanted.b, test=wanted.test, val=wanted.val
     )
+
+
+def _labelled(run: RunFile, scenes: tuple[Scene, ...], split: Split, found: Survey, taxonomy: Taxonomy) -> Labelled:
+    few = run.run.labels
+    if few is None:
+        return Labelled(split, found, None)
+    if few.points is not None:
+        return points_per_class(scenes, split, found, taxonomy, number=few.points, seed=few.seed)
+    assert few.blocks is not None
+    return blocks(split, found, number=few.blocks, seed=few.seed)
