@@ -8,8 +8,11 @@ import copy
 import os
 import select
 import signal
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from pathlib import Path
 from threading import Barrier
 from unittest.mock import patch
 
@@ -19,9 +22,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from hieratk.kernels import leaf_marginal, level_triton
 from hieratk.kernels import level_loss as fused
 from hieratk.kernels import threads as kernel_threads
-from hieratk.losses import BHCCMLoss, terms
+from hieratk.losses import BHCCMLoss, MarginalLoss, terms
+from hieratk.losses.labels import Target
 from hieratk.taxonomy.tables import IGNORE
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
@@ -31,6 +36,22 @@ RAGGED = Taxonomy.from_outline(
     {"water": 1, "plants": {"crops": {"rice": 2, "maize": 3}, "forest": 4}, "built": {"city": {"roof": 5}}},
     classes={"plants": {"pixel": 6}, "crops": {"pixel": 7}},
 )
+
+
+def plain_level_loss(
+    tree: TaxonomyTensors,
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    level_weights: Sequence[float],
+    marginal: bool,
+    binary_weight: float,
+    constrained: bool,
+) -> Tensor:
+    """The twin, in the call of the fused form."""
+    options = terms.LevelOptions(tuple(level_weights), marginal, binary_weight, constrained)
+    target = Target(tree, labels)
+    return terms.reduce(terms.level_terms(target, terms.prepare(logits, target), options), "mean")
 
 
 def both(
@@ -46,7 +67,7 @@ def both(
     """(value, gradient) of the fused form and of its twin."""
     found = []
     weights = [1.0 + i for i in range(tree.n_levels)]
-    for call in (fused.level_loss, terms.level_loss):
+    for call in (fused.level_loss, plain_level_loss):
         z = logits.detach().requires_grad_()
         with patch.object(fused, "CHUNK", chunk):
             value = call(
@@ -275,6 +296,118 @@ def test_a_forked_process_makes_threads_of_its_own(set_threads: Callable[[int], 
     assert ready, "the child waits for threads that it does not have"
     assert os.read(read, 9) == bytes([3, 4])
     os.close(read)
+
+
+@settings(max_examples=30, deadline=None)
+@given(taxonomies(), st.data())
+def test_leaf_marginal_equals_its_twin_in_chunks_of_any_size(taxonomy: Taxonomy, data: st.DataObject) -> None:
+    tree, random = TaxonomyTensors(taxonomy), rng(data.draw)
+    shape = data.draw(st.sampled_from([(1, 1, 1), (1, 9, 31), (40, 1, 5), (3, 8, 8)]))
+    labels = tree.labels(torch.tensor(data.draw(label_rows(len(tree.index), shape))))
+    scale = data.draw(st.sampled_from([1.0, 10.0, 200.0]))
+    logits = torch.tensor(random.normal(size=(shape[0], tree.channels, *shape[1:])) * scale)
+    loss = MarginalLoss(taxonomy, reduction=data.draw(st.sampled_from(["mean", "sum"])))
+    found = []
+    for usable in (True, False):
+        z = logits.detach().requires_grad_()
+        chunk = data.draw(st.sampled_from([1, 100 * tree.channels, fused.CHUNK]))
+        with (
+            patch.object(leaf_marginal, "usable", lambda _, usable=usable: usable),
+            patch.object(fused, "CHUNK", chunk),
+        ):
+            value = loss(z, labels)
+        (gradient,) = torch.autograd.grad(value, z)
+        found.append((value.detach(), gradient))
+    assert_equal((found[0], found[1]), rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("outlier", [50.0, -1e4, float("inf"), float("nan")])
+def test_leaf_marginal_keeps_a_void_pixel_to_itself(outlier: float) -> None:
+    tree, loss = TaxonomyTensors(RAGGED), MarginalLoss(RAGGED)
+    torch.manual_seed(0)
+    logits = torch.randn(1, tree.channels, 20, 20)
+    labels = tree.encode(torch.randint(0, 8, (1, 20, 20)))
+    labels[..., 3, 3] = IGNORE
+    expected = loss(logits, labels)
+    logits[..., 3, 3] = outlier
+    torch.testing.assert_close(loss(logits, labels), expected, rtol=1e-6, atol=0)
+
+
+@pytest.mark.parametrize("kind", [BHCCMLoss, MarginalLoss])
+def test_the_bits_do_not_depend_on_threads_with_weights(
+    kind: type[BHCCMLoss] | type[MarginalLoss], set_threads: Callable[[int], None]
+) -> None:
+    tree, loss = TaxonomyTensors(RAGGED), kind(RAGGED, class_weights={"rice": 3.0, "built": 0.5})
+    torch.manual_seed(0)
+    logits, labels = torch.randn(2, tree.channels, 70, 70), tree.encode(torch.randint(0, 8, (2, 70, 70)))
+    found = []
+    for threads in (1, 3):
+        set_threads(threads)
+        found.append(loss(logits, labels))
+    assert torch.equal(*found)
+
+
+INTERPRETED = """
+import torch
+from hieratk.kernels import level_triton
+from hieratk.tensors import TaxonomyTensors
+from tests.loss_truth import random_tree
+from tests.test_kernels import plain_level_loss
+import numpy as np
+for seed in range(6):
+    random = np.random.default_rng(seed)
+    tree = TaxonomyTensors(random_tree(random, most=14, levels=4))
+    torch.manual_seed(seed)
+    labels = tree.labels(torch.tensor(random.integers(0, len(tree.index), (2, 150))))
+    logits = torch.randn(2, tree.channels, 150) * 3
+    for marginal, binary, constrained in ((True, 1.0, True), (False, 2.0, False), (True, 0.0, False)):
+        found = []
+        for call in (level_triton.level_loss, plain_level_loss):
+            z = logits.clone().requires_grad_()
+            weights = [1.0 + i for i in range(tree.n_levels)]
+            value = call(
+                tree, z, labels, level_weights=weights, marginal=marginal, binary_weight=binary, constrained=constrained
+            )
+            value.backward()
+            found.append((value, z.grad))
+        torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-7)
+z = logits.to(torch.bfloat16).requires_grad_()
+ones = torch.full((2, tree.n_levels, 150), 2.0)
+options = dict(level_weights=[1.0] * tree.n_levels, marginal=True, binary_weight=1.0, constrained=True)
+level_triton.level_loss(tree, z, labels, pixel_weights=ones, **options).backward()
+twice = z.grad.float()
+z.grad = None
+level_triton.level_loss(tree, z, labels, **options).backward()
+torch.testing.assert_close(twice, 2 * z.grad.float(), rtol=1e-2, atol=1e-5)
+print("equal")
+"""
+
+
+@pytest.mark.skipif(not level_triton.has_triton(), reason="triton is not installed: it comes with torch for CUDA")
+def test_the_triton_kernel_equals_the_twin_in_the_interpreter() -> None:
+    environment = {**os.environ, "TRITON_INTERPRET": "1"}
+    root = Path(__file__).parent.parent
+    done = subprocess.run(
+        [sys.executable, "-c", INTERPRETED], env=environment, cwd=root, capture_output=True, text=True
+    )
+    assert done.stdout.strip() == "equal", done.stderr[-3000:]
+
+
+def test_a_walk_through_the_tree_puts_parents_before_children() -> None:
+    tree = TaxonomyTensors(RAGGED)
+    walk = level_triton._walk_of(tree.tables, torch.device("cpu"))
+    order = walk.channel.tolist()
+    assert sorted(order) == list(range(tree.channels))
+    offsets = [int(a) for a in tree.tables.offsets]
+    for i, up in enumerate(tree.tables.up):
+        for c, parent in enumerate(up):
+            child, above = offsets[i + 1] + c, offsets[i] + int(parent)
+            assert walk.place[above] < walk.place[child] < walk.end[above]
+    for at, n in enumerate(order):
+        assert int(walk.place[n]) == at
+        assert offsets[int(walk.level[at])] <= n < offsets[int(walk.level[at]) + 1]
+        assert bool(walk.own[at]) == (not tree.tables.carried[n])
+        assert int(walk.end[n]) - at == 1 or int(walk.level[at]) + 1 < tree.n_levels
 
 
 def test_the_same_call_gives_the_same_bits() -> None:

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from hieratk.errors import ConfigError
-from hieratk.kernels import level_loss
+from hieratk.kernels import leaf_marginal, level_loss
 from hieratk.losses import NAMES, BHCCMLoss, FlatCELoss, LevelBCELoss, LevelCELoss, MarginalLoss, by_name
-from hieratk.losses.terms import tree_min
+from hieratk.losses.labels import Target
+from hieratk.losses.terms import Term, prepare, reduce
+from hieratk.losses.terms import tree_min as tree_min_of_levels
 from hieratk.taxonomy.tables import IGNORE
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
@@ -26,8 +28,8 @@ from tests import oracle
 from tests.oracle import Truth, Value
 from tests.strategies import label_rows, rng, taxonomies
 
-FUSED = ("bhccm", "level-ce", "level-bce", "flat-ce")
-CASES = (*NAMES, *(f"{name} plain" for name in FUSED))
+FUSED = ("bhccm", "level-ce", "level-bce", "flat-ce", "marginal")
+CASES = (*FUSED, *(f"{name} plain" for name in FUSED))
 MANY = settings(max_examples=30, deadline=None)
 SHAPE = (2, 1, 3)
 
@@ -35,6 +37,13 @@ RAGGED = Taxonomy.from_outline(
     {"water": 1, "plants": {"crops": {"rice": 2, "maize": 3}, "forest": 4}, "built": {"city": {"roof": 5}}},
     classes={"plants": {"pixel": 6}, "crops": {"pixel": 7}},
 )
+
+
+def tree_min(tree: TaxonomyTensors, logits: Tensor, labels: Tensor) -> Tensor:
+    """L_TM alone, as a mean."""
+    target = Target(tree, labels)
+    levels = enumerate(tree_min_of_levels(target, prepare(logits, target)))
+    return reduce([Term(1.0, values, target.counts(i, target.known(i), values.dtype)) for i, values in levels], "mean")
 
 
 def truth_of(name: str, truth: Truth, z: oracle.Floats, labels: oracle.Ints, coarse: str) -> Value:
@@ -61,7 +70,10 @@ def build(case: str, taxonomy: Taxonomy, coarse: str = "marginal") -> Callable[[
     loss = NAMES[name](taxonomy, **options)
 
     def without_kernel(logits: Tensor, labels: Tensor) -> Tensor:
-        with patch.object(level_loss, "usable", lambda _: False):
+        with (
+            patch.object(level_loss, "usable", lambda _: False),
+            patch.object(leaf_marginal, "usable", lambda _: False),
+        ):
             return loss(logits, labels)
 
     return without_kernel if plain else loss
@@ -302,7 +314,7 @@ def test_weights() -> None:
     )
     loss = BHCCMLoss(RAGGED, level_weights=[1, 0, 2.5], tree_weight=5)
     assert loss(logits, labels).item() == pytest.approx(expected.value)
-    assert BHCCMLoss(RAGGED).level_weights == pytest.approx(oracle.default_weights(truth))
+    assert BHCCMLoss(RAGGED).options.level_weights == pytest.approx(oracle.default_weights(truth))
 
 
 def refused(call: Callable[[], object], error: type[Exception], *words: str) -> None:

@@ -4,7 +4,7 @@ What makes it fast, since on a CPU exp and log are the price (torch's softplus c
     one u = exp(z) serves everything: softmax is u / sum(u), sigmoid is u / (1 + u), softplus is log(1 + u);
     the maximum of logits is the maximum of their u, and whoever equals it is its winner;
     a sum of logarithms is the logarithm of a product.
-u needs no shift while the sums of each level lie between e^-35 and e^35 (`_RANGE`). A chunk where they do not takes the
+u needs no shift while the sums of each level lie between e^-35 and e^35 (`RANGE`). A chunk where they do not takes the
 safe forms at half as much again: a shifted softmax, and softplus(z) = relu(z) - log(max(s, 1 - s)) with torch's sigmoid
 s.
 
@@ -16,55 +16,22 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
 from torch import Tensor
 
+from hieratk.kernels.weights import Weights
 from hieratk.tensors import TaxonomyTensors
 
-_RANGE = math.exp(35)
+RANGE = math.exp(35)
 """This, its inverse, and the quotient of both are ordinary float32 numbers."""
 
 _LOG_OF_LARGEST = 85.0
 """A product stays below float32's largest, e^88, while the sum of its logarithms stays below this."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Weights:
-    """What a pixel counts at each level: the weight of the term over the number of pixels (and classes) in its mean."""
-
-    ce: list[float]
-    binary: list[float]
-    marginal: bool
-    constrained: bool
-
-    @classmethod
-    def of(
-        cls,
-        tree: TaxonomyTensors,
-        labels: Tensor,
-        level_weights: Sequence[float],
-        *,
-        marginal: bool,
-        binary: float,
-        constrained: bool,
-    ) -> Weights:
-        """From labels (B, L, P) and the weight of each term, as `hieratk.losses.terms.level_loss` defines them."""
-        pixels = [int((labels[:, i] >= 0).count_nonzero()) for i in range(tree.n_levels)]
-        every = labels.numel() // tree.n_levels
-        scored = every if every in pixels or not every else int((labels.amax(1) >= 0).count_nonzero())
-        own = [int((~tree.tables.carried[a:b]).sum()) for a, b in pairwise(tree.tables.offsets)]
-        return cls(
-            ce=[w / max(scored if marginal else n, 1) for w, n in zip(level_weights, pixels, strict=True)],
-            binary=[binary / (max(n, 1) * max(c, 1)) for n, c in zip(pixels, own, strict=True)],
-            marginal=marginal,
-            constrained=constrained,
-        )
-
-
-class _Rows:
+class Rows:
     """Scratch of P pixels with all its views made once: making one costs as much as a small operation on it.
 
     all (rows, P); flat, the same as a vector; nodes and levels, its first rows together and by level; last, its last
@@ -94,10 +61,10 @@ class _Scratch:
     def __init__(self, memory: Sequence[Tensor], sizes: Sequence[int], pixels: int) -> None:
         self.pixels = pixels
         self.places = torch.arange(pixels)
-        self.u, self.g, self.m, self.t = (_Rows(part, sizes, pixels, spare=1) for part in memory[:4])
-        self.own, self.count = (_Rows(part, sizes[:-1], pixels, spare=0) for part in memory[4:6])
+        self.u, self.g, self.m, self.t = (Rows(part, sizes, pixels, spare=1) for part in memory[:4])
+        self.own, self.count = (Rows(part, sizes[:-1], pixels, spare=0) for part in memory[4:6])
         ones = [1] * len(sizes)
-        self.top, self.norm, self.lowest, self.total = (_Rows(part, ones, pixels, spare=0) for part in memory[6:])
+        self.top, self.norm, self.lowest, self.total = (Rows(part, ones, pixels, spare=0) for part in memory[6:])
 
 
 class Chunk:
@@ -115,15 +82,18 @@ class Chunk:
         self.up = [tree.up(i) for i in range(1, tree.n_levels)]
         self.carried = tree.carried.nonzero()[:, 0]
         self.own = (~tree.carried).to(dtype)
-        self.ce = torch.tensor(weights.ce, dtype=dtype).unsqueeze(1)
-        self.binary = torch.tensor(weights.binary, dtype=dtype).unsqueeze(1)
+        self.ce_of_level = self.ce = torch.tensor(weights.ce, dtype=dtype).unsqueeze(1)
+        self.binary_of_level = self.binary = torch.tensor(weights.binary, dtype=dtype).unsqueeze(1)
         self.has_binary = any(weights.binary)
         rows = [self.n + 1] * 4 + [self.n - tree.sizes[-1]] * 2 + [tree.n_levels] * 4
         self.memory = [torch.zeros(n * pixels, dtype=dtype) for n in rows]
         self.scratch = _Scratch(self.memory, self.sizes, pixels)
 
-    def run(self, z: Tensor, y: Tensor, gradient: Tensor | None) -> float:
-        """What pixels z (b, N, p) with labels y (b, L, p) add to the loss; writes their gradient (b, N, p)."""
+    def run(self, z: Tensor, y: Tensor, pixel_weights: Tensor | None, gradient: Tensor | None) -> float:
+        """What pixels z (b, N, p) with labels y (b, L, p) add to the loss; writes their gradient (b, N, p).
+
+        pixel_weights (b, L, p), in the dtype of the loss, multiply what each pixel counts at each level.
+        """
         images, _, width = z.shape
         if images * width != self.scratch.pixels:
             self.scratch = _Scratch(self.memory, self.sizes, images * width)
@@ -132,6 +102,10 @@ class Chunk:
         if images > 1 or x.dtype != self.dtype:
             x = z.transpose(0, 1).to(self.dtype).reshape(self.n, -1)
         labels = y.transpose(0, 1).reshape(len(self.sizes), -1)
+        self.ce, self.binary = self.ce_of_level, self.binary_of_level
+        if pixel_weights is not None:
+            of_pixel = pixel_weights.transpose(0, 1).reshape(len(self.sizes), -1)
+            self.ce, self.binary = self.ce * of_pixel, self.binary * of_pixel
         channel = labels + self.first
         flat = torch.add(w.places, channel, alpha=w.pixels)
         known = None
@@ -143,7 +117,7 @@ class Chunk:
         flat = flat.reshape(-1)
         picked = self._exponentials(x, flat)
         if picked is None and known is not None:
-            x = _without_void(x, known)
+            x = without_void(x, known)
             picked = self._exponentials(x, flat)
         shifted = picked is None
         if picked is None:
@@ -182,7 +156,7 @@ class Chunk:
         picked = w.u.flat.index_select(0, flat).view_as(w.norm.all)
         least, most = w.norm.all.aminmax()
         # Written so that NaN is out of range.
-        if float(least) >= 1 / _RANGE and float(most) <= _RANGE and float(picked.min()) >= 1 / _RANGE:
+        if float(least) >= 1 / RANGE and float(most) <= RANGE and float(picked.min()) >= 1 / RANGE:
             return picked
         return None
 
@@ -348,6 +322,6 @@ class Chunk:
                 total.add_(level[whole:].prod(0).log_())
 
 
-def _without_void(x: Tensor, known: Tensor) -> Tensor:
-    """x, with zeros at the pixels without any label: weights of 0 do not silence NaN and infinity there."""
+def without_void(x: Tensor, known: Tensor) -> Tensor:
+    """x (., P) with zeros where known (L, P) is 0 throughout: weights of 0 do not silence NaN and infinity there."""
     return x.index_fill(1, (known.amax(0) == 0).nonzero()[:, 0], 0.0)

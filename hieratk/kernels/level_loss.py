@@ -1,6 +1,6 @@
 """Level cross-entropies and tree-min in one pass over the logits, on the CPU.
 
-The plain twin is `hieratk.losses.terms.level_loss`; its docstrings define the terms. Here the gradient is written in
+The plain twin is `hieratk.losses.terms.level_terms`; its docstrings define the terms. Here the gradient is written in
 the forward pass, chunk by chunk of pixels (`hieratk.kernels.level_chunk`), so that what lies between the logits and
 their gradient stays in cache. Cost and memory are linear in N.
 """
@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from hieratk.kernels import threads as threading
-from hieratk.kernels.level_chunk import Chunk, Weights
+from hieratk.kernels.level_chunk import Chunk
+from hieratk.kernels.weights import Totals, Weights
 from hieratk.tensors import TaxonomyTensors
 
 CHUNK = 2**19
@@ -39,60 +40,100 @@ def level_loss(
     marginal: bool,
     binary_weight: float,
     constrained: bool,
+    totals: Totals | None = None,
+    pixel_weights: Tensor | None = None,
 ) -> Tensor:
     """sum_l w_l CE_l + binary_weight L_B, with L_B tree-min where `constrained`, else plain binary cross-entropy.
 
-    Arguments as `hieratk.losses.terms.level_loss`: logits (B, N, ...) of any float dtype on the CPU, labels (B, L, ...)
-    int64. Returns a scalar in float32, or float64 for float64 logits; the gradient has the dtype of the logits, and can
-    not be differentiated again.
+    Args as `hieratk.losses.terms.LevelOptions`: logits (B, N, ...) of any float dtype on the CPU, labels (B, L, ...)
+    int64, and beside them
+        totals: what each mean divides by; default: the number of pixels that it runs over.
+        pixel_weights: (B, L, P) float32, or float64 for float64 logits: what a pixel counts at a level; default: 1.
+
+    Returns a scalar in float32, or float64 for float64 logits; the gradient has the dtype of the logits, and can not be
+    differentiated again.
     """
+    y = by_level(labels)
+    totals = totals or Totals.of(y, marginal=marginal)
+    weights = Weights.of(tree, totals, level_weights, marginal=marginal, binary=binary_weight, constrained=constrained)
+    value: Tensor = _LevelLoss.apply(logits, y, pixel_weights, tree, weights)  # type: ignore[no-untyped-call]
+    return value
+
+
+def by_level(labels: Tensor) -> Tensor:
+    """(B, L, ...) labels as (B, L, P), the pixels of a level side by side."""
     y = labels.reshape(*labels.shape[:2], math.prod(labels.shape[2:]))
     if y.shape[2] > 1 and y.stride(2) != 1:
         # Encoded labels hold the levels of a pixel side by side, where every operation on one level would stride.
         y = y.transpose(0, 1).contiguous().transpose(0, 1)
-    weights = Weights.of(tree, y, level_weights, marginal=marginal, binary=binary_weight, constrained=constrained)
-    value: Tensor = _LevelLoss.apply(logits, y, tree, weights)  # type: ignore[no-untyped-call]
-    return value
+    return y
+
+
+Work: TypeAlias = Callable[[Tensor, slice, slice, Tensor | None], float]
+"""What a chunk does: logits (b, N, p), the images and pixels that they are, and where their gradient goes."""
 
 
 class _LevelLoss(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, y: Tensor, tree: TaxonomyTensors, weights: Weights) -> Tensor:
-        z = logits.detach().reshape(*logits.shape[:2], math.prod(logits.shape[2:]))
-        wanted = ctx.needs_input_grad[0]
-        gradient = torch.empty_like(z, memory_format=torch.contiguous_format) if wanted else None
+    def forward(
+        ctx: Any, logits: Tensor, y: Tensor, pixel_weights: Tensor | None, tree: TaxonomyTensors, weights: Weights
+    ) -> Tensor:
         dtype = torch.promote_types(logits.dtype, torch.float32)
-        _silence_index_reduce()
-        images, _, pixels = z.shape
-        # Never by the number of threads: sums would round differently on another machine.
-        size = max(64, min(CHUNK // tree.channels, max(1024, images * pixels // 16)))
-        pieces = list(_chunks(images, pixels, size))
-        threads = min(threading.width(), max(len(pieces), 1))
-        free = [Chunk(tree, weights, dtype, min(size, images * pixels)) for _ in range(threads)]
+        silence_index_reduce()
 
-        def work(piece: tuple[slice, slice]) -> float:
-            b, p = piece
-            chunk = free.pop()
-            value = chunk.run(z[b, :, p], y[b, :, p], None if gradient is None else gradient[b, :, p])
-            free.append(chunk)
-            return value
+        def worker(pixels: int) -> Work:
+            chunk = Chunk(tree, weights, dtype, pixels)
 
-        total = sum(threading.run_all([partial(work, piece) for piece in pieces], threads))
-        ctx.gradient = None if gradient is None else gradient.view(logits.shape)
-        return torch.tensor(total, dtype=dtype)
+            def work(z: Tensor, b: slice, p: slice, gradient: Tensor | None) -> float:
+                return chunk.run(z, y[b, :, p], None if pixel_weights is None else pixel_weights[b, :, p], gradient)
+
+            return work
+
+        value, ctx.gradient = in_chunks(worker, logits, wanted=ctx.needs_input_grad[0])
+        return value
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None, None]:
-        gradient: Tensor | None = ctx.gradient
-        # A plain `loss.backward()` brings 1: the product would only cost a copy.
-        if gradient is None or grad.item() == 1.0:
-            return gradient, None, None, None
-        return gradient * grad.to(gradient.dtype), None, None, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None, None, None]:
+        return scaled(ctx.gradient, grad), None, None, None, None
+
+
+def in_chunks(worker: Callable[[int], Work], logits: Tensor, *, wanted: bool) -> tuple[Tensor, Tensor | None]:
+    """The sum of a value and, where wanted, its gradient, over chunks of the pixels of logits (B, N, ...).
+
+    `worker` makes the work of one thread, with scratch for so many pixels; it must write the whole of its gradient.
+    """
+    z = logits.detach().reshape(*logits.shape[:2], math.prod(logits.shape[2:]))
+    gradient = torch.empty_like(z, memory_format=torch.contiguous_format) if wanted else None
+    images, channels, pixels = z.shape
+    # Never by the number of threads: sums would round differently on another machine.
+    size = max(64, min(CHUNK // channels, max(1024, images * pixels // 16)))
+    pieces = list(_chunks(images, pixels, size))
+    threads = min(threading.width(), max(len(pieces), 1))
+    free = [worker(min(size, images * pixels)) for _ in range(threads)]
+
+    def one(piece: tuple[slice, slice]) -> float:
+        b, p = piece
+        work = free.pop()
+        value = work(z[b, :, p], b, p, None if gradient is None else gradient[b, :, p])
+        free.append(work)
+        return value
+
+    total = sum(threading.run_all([partial(one, piece) for piece in pieces], threads))
+    dtype = torch.promote_types(logits.dtype, torch.float32)
+    return torch.tensor(total, dtype=dtype), None if gradient is None else gradient.view(logits.shape)
+
+
+def scaled(gradient: Tensor | None, grad: Tensor) -> Tensor | None:
+    """The gradient times that of the value."""
+    # A plain `loss.backward()` brings 1: the product would only cost a copy.
+    if gradient is None or grad.item() == 1.0:
+        return gradient
+    return gradient * grad.to(gradient.dtype)
 
 
 @cache
-def _silence_index_reduce() -> None:
+def silence_index_reduce() -> None:
     """Take torch's one warning a process that index_reduce is in beta: it says nothing to a user of this library.
 
     Its maximum is ten times as fast as scatter_reduce's, and the tests hold what it must return.

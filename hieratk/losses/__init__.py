@@ -1,44 +1,66 @@
-"""Losses on node logits: one call, `loss(logits (B, N, H, W), labels (B, L, H, W)) -> scalar`, for every one of
-them.
-"""
+"""Losses on node logits: one call, `loss(logits (B, N, ...), labels (B, L, ...)) -> scalar`, for every one of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from torch import nn
-
 from hieratk.diagnostics import nearest
 from hieratk.errors import ConfigError
 from hieratk.losses.bhccm import BHCCMLoss
+from hieratk.losses.c_hmcnn import CHMCNNLoss
+from hieratk.losses.conditional import ConditionalLoss, HXELoss, SoftLabelsLoss
 from hieratk.losses.controls import FlatCELoss, LevelBCELoss, LevelCELoss, MarginalLoss
-from hieratk.losses.terms import Coarse
+from hieratk.losses.hssn import HSSNLoss, TreeTripletLoss
+from hieratk.losses.labels import LabelSets, SetLabels
+from hieratk.losses.logicseg import LogicSegLoss
+from hieratk.losses.node_loss import NodeLoss
+from hieratk.losses.options import Coarse, Reduction
+from hieratk.losses.two_way import SoftTwoWayLoss
 
 __all__ = [
     "NAMES",
     "BHCCMLoss",
+    "CHMCNNLoss",
     "Coarse",
+    "ConditionalLoss",
     "FlatCELoss",
+    "HSSNLoss",
+    "HXELoss",
+    "LabelSets",
     "LevelBCELoss",
     "LevelCELoss",
+    "LogicSegLoss",
     "MarginalLoss",
+    "NodeLoss",
+    "Reduction",
+    "SetLabels",
+    "SoftLabelsLoss",
+    "SoftTwoWayLoss",
+    "TreeTripletLoss",
     "by_name",
 ]
 
-NAMES: Mapping[str, type[nn.Module]] = MappingProxyType(
+NAMES: Mapping[str, type[NodeLoss]] = MappingProxyType(
     {
         "bhccm": BHCCMLoss,
         "level-ce": LevelCELoss,
         "level-bce": LevelBCELoss,
         "flat-ce": FlatCELoss,
         "marginal": MarginalLoss,
+        "conditional": ConditionalLoss,
+        "hxe": HXELoss,
+        "soft-labels": SoftLabelsLoss,
+        "two-way": SoftTwoWayLoss,
+        "hssn": HSSNLoss,
+        "logicseg": LogicSegLoss,
+        "c-hmcnn": CHMCNNLoss,
     }
 )
 """What a run file calls each loss."""
 
 
-def by_name(name: str) -> type[nn.Module]:
+def by_name(name: str) -> type[NodeLoss]:
     """The loss class that a run file means: called with the taxonomy and the options of its signature.
 
     Raises ConfigError, with the nearest name, for one that is not in `NAMES`.

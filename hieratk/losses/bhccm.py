@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import torch
-from torch import Tensor, nn
-
-from hieratk.losses import terms
+from hieratk.losses.node_loss import LevelLoss
+from hieratk.losses.options import Coarse, Reduction, check_coarse, check_weight, weights_of_levels
+from hieratk.losses.terms import LevelOptions
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
 
 
-class BHCCMLoss(nn.Module):
-    """L = sum_l w_l CE_l + tree_weight L_TM. See `terms.cross_entropies` and `terms.tree_min` for the two terms.
+class BHCCMLoss(LevelLoss):
+    """L = sum_l w_l CE_l + tree_weight L_TM: `terms.set_nll` of each level's softmax, and `terms.tree_min`.
 
     Source: HieraRS (Ai et al., arXiv 2507.08741) names the module; its equations were not reachable. Level
     cross-entropies, weights in proportion to the number of classes and tree-min are inferred from the first author's
     earlier code; logit space, the set term for coarse labels and tree_weight = 1 are our choice (docs/losses.md).
 
-    Args:
-        taxonomy: the tree.
+    Args, beside those of `NodeLoss`:
         tree_weight: factor of L_TM; 0 leaves the cross-entropies alone.
         level_weights: w_l, one a level; default: classes of the level (carried ones counted, as they are outputs of its
             softmax) over N.
-        coarse: what a label says about the levels below it: `marginal` or `ignore` (`terms.Coarse`).
-
-    Called with logits (B, N, ...) of any float dtype and labels (B, L, ...) int64, IGNORE where a level has none;
-    returns a scalar, float64 for float64 logits, else float32, computed with autocast off. A pixel without any label
-    adds exactly nothing to value and gradient; without any labelled pixel the loss is 0 and its gradient zero.
-
-    Raises ConfigError for weights or options that make no sense, ValueError for tensors of the wrong shape or dtype.
+        coarse: what a label says about the levels below it: `marginal` or `ignore` (`options.Coarse`).
+        focal: exponent of the factor (1 - p)^focal on each part of L_TM, p the probability that the part wants to be 1;
+            0 for none. (HSSN's focal form; 2 there)
     """
 
     def __init__(
@@ -39,23 +33,16 @@ class BHCCMLoss(nn.Module):
         *,
         tree_weight: float = 1.0,
         level_weights: Sequence[float] | None = None,
-        coarse: terms.Coarse = "marginal",
+        coarse: Coarse = "marginal",
+        focal: float = 0.0,
+        class_weights: Mapping[str, float] | None = None,
+        reduction: Reduction = "mean",
     ) -> None:
-        super().__init__()
-        self.tree = TaxonomyTensors(taxonomy)
-        self.tree_weight = terms.check_weight(tree_weight, name="tree_weight")
-        self.level_weights = terms.weights_of_levels(self.tree, level_weights)
-        self.coarse = terms.check_coarse(coarse)
-
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        terms.check_shapes(self.tree, logits, labels)
-        with torch.autocast(logits.device.type, enabled=False):
-            return terms.fastest_level_loss(logits)(
-                self.tree,
-                logits,
-                labels,
-                level_weights=self.level_weights,
-                marginal=self.coarse == "marginal",
-                binary_weight=self.tree_weight,
-                constrained=True,
-            )
+        options = LevelOptions(
+            weights_of_levels(TaxonomyTensors(taxonomy), level_weights),
+            marginal=check_coarse(coarse) == "marginal",
+            binary_weight=check_weight(tree_weight, name="tree_weight"),
+            constrained=True,
+            focal=check_weight(focal, name="focal"),
+        )
+        super().__init__(taxonomy, class_weights, reduction, options)

@@ -1,52 +1,47 @@
-"""The losses that BHCCM must be compared with: the same call, less of the tree."""
+"""The losses that BHCCM must be compared with: less of the tree, or the leaves alone."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
-import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
-from hieratk.losses import terms
+from hieratk.kernels import leaf_marginal as kernels
+from hieratk.losses import probabilities, terms
+from hieratk.losses.labels import Labels, SetLabels, Target
+from hieratk.losses.node_loss import LevelLoss, NodeLoss
+from hieratk.losses.options import Coarse, Reduction, check_coarse, check_weight, weights_of_levels
+from hieratk.losses.terms import LevelOptions, Term
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
 
 
-class LevelCELoss(nn.Module):
+class LevelCELoss(LevelLoss):
     """sum_l w_l CE_l: every level's own softmax, nothing that ties them but coarse labels.
 
-    Arguments, call and errors as `BHCCMLoss`, which it equals at tree_weight = 0. (method 3.1 INFERRED)
+    `BHCCMLoss` at tree_weight = 0, with its arguments. (method 3.1 INFERRED)
     """
 
     def __init__(
-        self, taxonomy: Taxonomy, *, level_weights: Sequence[float] | None = None, coarse: terms.Coarse = "marginal"
+        self,
+        taxonomy: Taxonomy,
+        *,
+        level_weights: Sequence[float] | None = None,
+        coarse: Coarse = "marginal",
+        class_weights: Mapping[str, float] | None = None,
+        reduction: Reduction = "mean",
     ) -> None:
-        super().__init__()
-        self.tree = TaxonomyTensors(taxonomy)
-        self.level_weights = terms.weights_of_levels(self.tree, level_weights)
-        self.coarse = terms.check_coarse(coarse)
-
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        terms.check_shapes(self.tree, logits, labels)
-        with torch.autocast(logits.device.type, enabled=False):
-            return terms.fastest_level_loss(logits)(
-                self.tree,
-                logits,
-                labels,
-                level_weights=self.level_weights,
-                marginal=self.coarse == "marginal",
-                binary_weight=0.0,
-                constrained=False,
-            )
+        weights = weights_of_levels(TaxonomyTensors(taxonomy), level_weights)
+        options = LevelOptions(weights, marginal=check_coarse(coarse) == "marginal")
+        super().__init__(taxonomy, class_weights, reduction, options)
 
 
-class LevelBCELoss(nn.Module):
+class LevelBCELoss(LevelLoss):
     """sum_l w_l CE_l + bce_weight sum_l BCE_l: BHCCM without its minimum and maximum, the control of any claim about
     them.
 
-    See `terms.binary_terms`. Call and errors as `BHCCMLoss`. (method 5.2 CHOICE)
+    See `terms.binary_terms`; other arguments as `BHCCMLoss`. (method 5.2 CHOICE)
     """
 
     def __init__(
@@ -55,82 +50,73 @@ class LevelBCELoss(nn.Module):
         *,
         bce_weight: float = 1.0,
         level_weights: Sequence[float] | None = None,
-        coarse: terms.Coarse = "marginal",
+        coarse: Coarse = "marginal",
+        class_weights: Mapping[str, float] | None = None,
+        reduction: Reduction = "mean",
     ) -> None:
-        super().__init__()
-        self.tree = TaxonomyTensors(taxonomy)
-        self.bce_weight = terms.check_weight(bce_weight, name="bce_weight")
-        self.level_weights = terms.weights_of_levels(self.tree, level_weights)
-        self.coarse = terms.check_coarse(coarse)
-
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        terms.check_shapes(self.tree, logits, labels)
-        with torch.autocast(logits.device.type, enabled=False):
-            return terms.fastest_level_loss(logits)(
-                self.tree,
-                logits,
-                labels,
-                level_weights=self.level_weights,
-                marginal=self.coarse == "marginal",
-                binary_weight=self.bce_weight,
-                constrained=False,
-            )
+        options = LevelOptions(
+            weights_of_levels(TaxonomyTensors(taxonomy), level_weights),
+            marginal=check_coarse(coarse) == "marginal",
+            binary_weight=check_weight(bce_weight, name="bce_weight"),
+        )
+        super().__init__(taxonomy, class_weights, reduction, options)
 
 
-class FlatCELoss(nn.Module):
+class FlatCELoss(LevelLoss):
     """Cross-entropy of the leaf level's softmax alone: the flat model. The channels of coarser levels get zero
     gradient.
 
-    A coarse label counts by the set of leaves under it (`coarse="marginal"`), or not at all (`ignore`). Call and errors
-    as `BHCCMLoss`.
+    A coarse label counts by the set of leaves under it (`coarse="marginal"`), or not at all (`ignore`).
     """
 
-    def __init__(self, taxonomy: Taxonomy, *, coarse: terms.Coarse = "marginal") -> None:
-        super().__init__()
-        self.tree = TaxonomyTensors(taxonomy)
-        self.coarse = terms.check_coarse(coarse)
-
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        terms.check_shapes(self.tree, logits, labels)
-        with torch.autocast(logits.device.type, enabled=False):
-            return terms.fastest_level_loss(logits)(
-                self.tree,
-                logits,
-                labels,
-                level_weights=[0.0] * (self.tree.n_levels - 1) + [1.0],
-                marginal=self.coarse == "marginal",
-                binary_weight=0.0,
-                constrained=False,
-            )
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        *,
+        coarse: Coarse = "marginal",
+        class_weights: Mapping[str, float] | None = None,
+        reduction: Reduction = "mean",
+    ) -> None:
+        weights = (0.0,) * (TaxonomyTensors(taxonomy).n_levels - 1) + (1.0,)
+        options = LevelOptions(weights, marginal=check_coarse(coarse) == "marginal")
+        super().__init__(taxonomy, class_weights, reduction, options)
 
 
-class MarginalLoss(nn.Module):
+class MarginalLoss(NodeLoss):
     """-sum_l w_l log P_l, with P_l the sum of the leaf level's softmax over every leaf that the label allows at level
-    i.
+    l.
 
     One head, consistent by construction. Where the label names no class of a level the allowed leaves are those of the
     level above, so the weights act in full on every labelled pixel; the mean runs over pixels with any label. Channels
-    of coarser levels get zero gradient. Arguments, call and errors as `BHCCMLoss`. (method 5.1 CHOICE)
+    of coarser levels get zero gradient. level_weights as `BHCCMLoss`. On the CPU it takes a fused path
+    (`hieratk.kernels.leaf_marginal`), except for sets, class weights and `reduction="none"`. (method 5.1 CHOICE)
     """
 
-    def __init__(self, taxonomy: Taxonomy, *, level_weights: Sequence[float] | None = None) -> None:
-        super().__init__()
-        self.tree = TaxonomyTensors(taxonomy)
-        self.level_weights = terms.weights_of_levels(self.tree, level_weights)
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        *,
+        level_weights: Sequence[float] | None = None,
+        class_weights: Mapping[str, float] | None = None,
+        reduction: Reduction = "mean",
+    ) -> None:
+        super().__init__(taxonomy, class_weights, reduction)
+        self.level_weights = weights_of_levels(self.tree, level_weights)
 
-    def forward(self, logits: Tensor, labels: Tensor) -> Tensor:
-        tree = self.tree
+    def terms(self, target: Target, z: Tensor) -> list[Term]:
+        levels = probabilities.of_leaves(self.tree, z)
+        return [
+            Term(weight, terms.set_nll(target, i, log_p), target.counts(i, target.scored, z.dtype))
+            for i, (log_p, weight) in enumerate(zip(levels, self.level_weights, strict=True))
+            if weight
+        ]
+
+    def forward(self, logits: Tensor, labels: Labels) -> Tensor:
+        plain = isinstance(labels, SetLabels) or self.class_weights is not None or self.reduction == "none"
+        if plain or not kernels.usable(logits):
+            return super().forward(logits, labels)
+        assert isinstance(labels, Tensor)
+        terms.check_shapes(self.tree, logits, labels)
         with torch.autocast(logits.device.type, enabled=False):
-            z = terms.prepare(tree, logits, labels)
-            scored = (labels >= 0).any(1)
-            leaves = tree.split(z)[-1]
-            log_p = F.log_softmax(leaves, dim=1)
-            loss = z.new_zeros(())
-            allowed: Tensor | None = None
-            for i, weight in enumerate(self.level_weights):
-                allowed = terms.allowed_classes(tree, labels[:, i], allowed, level=i)
-                of_leaf = tree.paths[:, i] - int(tree.tables.offsets[i])
-                below = allowed.index_select(1, of_leaf)
-                log_set = log_p.masked_fill(~below, -math.inf).logsumexp(1)
-                loss = loss + weight * terms.mean_over(-log_set, scored)
-            return loss
+            mean = self.reduction == "mean"
+            return kernels.leaf_marginal(self.tree, logits, labels, level_weights=self.level_weights, mean=mean)

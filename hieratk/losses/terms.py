@@ -1,172 +1,134 @@
 """The terms that losses are made of: functions of node logits and labels, without state.
 
-Everywhere below: `z` (B, N, ...) float32 or float64 node logits as `prepare` returns them, `labels` (B, L, ...) int64
-class indices within each level, IGNORE where a level has none, as `TaxonomyTensors.encode` returns them. Loops run over
-levels only.
+Everywhere below: `z` (B, N, P) float32 or float64 node logits as `prepare` returns them, `target` what the labels say
+(`hieratk.losses.labels.Target`), a level's scores (B, C_l, P). Loops run over levels only.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal, Protocol, TypeAlias, get_args
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hieratk.errors import ConfigError
-from hieratk.kernels import level_loss as kernels
+from hieratk.losses.labels import Labels, SetLabels, Target
+from hieratk.losses.options import Reduction
 from hieratk.tensors import TaxonomyTensors
 
-Coarse: TypeAlias = Literal["marginal", "ignore"]
-"""What a label says about the levels below it: one of the classes under it (`marginal`), or nothing (`ignore`)."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Term:
+    """One term of a loss: `factor` times the mean, or the sum, of `values` (B, P) over pixels that count `counts` (B,
+    P)."""
+
+    factor: float
+    values: Tensor
+    counts: Tensor
 
 
-class LevelLoss(Protocol):
-    """The call of `level_loss` and of its fused form."""
-
-    def __call__(
-        self,
-        tree: TaxonomyTensors,
-        logits: Tensor,
-        labels: Tensor,
-        *,
-        level_weights: Sequence[float],
-        marginal: bool,
-        binary_weight: float,
-        constrained: bool,
-    ) -> Tensor: ...
-
-
-def check_coarse(coarse: str) -> Coarse:
-    """The option as a `Coarse`; raises ConfigError for anything else."""
-    for choice in get_args(Coarse):
-        if coarse == choice:
-            return choice  # type: ignore[no-any-return]
-    raise ConfigError(f"loss: coarse is `{coarse}`; use one of {', '.join(get_args(Coarse))}")
-
-
-def check_weight(value: float, *, name: str) -> float:
-    """A finite weight >= 0; raises ConfigError for anything else."""
-    if not (math.isfinite(value) and value >= 0):
-        raise ConfigError(f"loss: {name} is {value}; use a finite number of 0 or more")
-    return float(value)
-
-
-def weights_of_levels(tree: TaxonomyTensors, weights: Sequence[float] | None) -> tuple[float, ...]:
-    """One weight a level: those given, or the number of classes of each level over N (they then sum to 1).
-
-    Raises ConfigError for a wrong number of weights, a negative or non-finite one, or all zero.
-    """
-    if weights is None:
-        return tuple(size / tree.channels for size in tree.sizes)
-    names = ", ".join(tree.tables.level_names)
-    if len(weights) != tree.n_levels:
-        raise ConfigError(f"loss: {len(weights)} level_weights for {tree.n_levels} levels ({names}); give one a level")
-    checked = tuple(check_weight(w, name=f"level_weights[{i}]") for i, w in enumerate(weights))
-    if not any(checked):
-        raise ConfigError(f"loss: level_weights are all 0; give at least one of {names} a weight")
-    return checked
-
-
-def check_shapes(tree: TaxonomyTensors, logits: Tensor, labels: Tensor) -> None:
+def check_shapes(tree: TaxonomyTensors, logits: Tensor, labels: Labels) -> None:
     """Raises ValueError where logits and labels do not belong to this tree or to each other."""
     if logits.ndim < 2 or logits.shape[1] != tree.channels:
         raise ValueError(f"logits are {tuple(logits.shape)}; this tree needs (B, {tree.channels}, ...)")
-    if labels.shape != (logits.shape[0], tree.n_levels, *logits.shape[2:]):
-        wanted = (logits.shape[0], tree.n_levels, *logits.shape[2:])
-        raise ValueError(f"labels are {tuple(labels.shape)}; these logits and this tree need {wanted}")
-    if labels.dtype != torch.int64:
+    index = labels.index if isinstance(labels, SetLabels) else labels
+    wanted = (logits.shape[0], tree.n_levels, *logits.shape[2:])
+    if index.shape != wanted:
+        raise ValueError(f"labels are {tuple(index.shape)}; these logits and this tree need {wanted}")
+    if index.dtype != torch.int64:
         raise ValueError(
-            f"labels are {labels.dtype}; they must be int64 class indices, as TaxonomyTensors.encode makes them"
+            f"labels are {index.dtype}; they must be int64 class indices, as TaxonomyTensors.encode makes them"
         )
+    if isinstance(labels, SetLabels) and tuple(s.shape[1] for s in labels.sets) != tree.sizes:
+        raise ValueError("these label sets were made for another tree")
 
 
-def prepare(tree: TaxonomyTensors, logits: Tensor, labels: Tensor) -> Tensor:
-    """Logits in the dtype that losses are computed in, zero where a pixel has no label at any level.
+def prepare(logits: Tensor, target: Target) -> Tensor:
+    """(B, N, P) logits in the dtype that losses are computed in, zero where a pixel's label says nothing.
 
     Half types become float32, float64 stays. The zeros cut void pixels off: whatever stands there, NaN included,
     neither reaches the value nor receives a gradient other than exactly 0. The labels are never written to.
     """
-    check_shapes(tree, logits, labels)
-    z = logits if logits.dtype == torch.float64 else logits.float()
-    return z.masked_fill((labels < 0).all(1, keepdim=True), 0.0)
+    z = logits.flatten(2) if logits.ndim > 2 else logits.unsqueeze(2)
+    z = z if z.dtype == torch.float64 else z.float()
+    return z.masked_fill(~target.scored.unsqueeze(1), 0.0)
 
 
-def mean_over(terms: Tensor, where: Tensor) -> Tensor:
-    """Mean of `terms` over the pixels `where` is True; 0, with zero gradient, where none is."""
-    return (terms * where).sum() / where.sum().clamp(min=1)
+def reduce(terms: Sequence[Term], reduction: Reduction) -> Tensor:
+    """The loss: each term's mean over what counts in it, its sum, or (B, P) its values; added up.
 
-
-def level_loss(
-    tree: TaxonomyTensors,
-    logits: Tensor,
-    labels: Tensor,
-    *,
-    level_weights: Sequence[float],
-    marginal: bool,
-    binary_weight: float,
-    constrained: bool,
-) -> Tensor:
-    """sum_l w_l CE_l + binary_weight L_B: `cross_entropies`, and `tree_min` where `constrained`, else `binary_terms`.
-
-    logits (B, N, ...) of any float dtype, labels (B, L, ...). The plain twin of `hieratk.kernels.level_loss`.
+    A mean over nothing is 0, with zero gradient.
     """
-    z = prepare(tree, logits, labels)
-    loss = weighted_sum(level_weights, cross_entropies(tree, z, labels, marginal=marginal))
-    if binary_weight:
-        loss = loss + binary_weight * (tree_min if constrained else binary_terms)(tree, z, labels)
-    return loss
+    found = [term.factor * (term.values * term.counts) for term in terms]
+    if reduction == "mean":
+        totals = [total_of(term.counts) for term in terms]
+        return torch.stack([value.sum() / total for value, total in zip(found, totals, strict=True)]).sum()
+    whole = torch.stack(found).sum(0)
+    return whole.sum() if reduction == "sum" else whole
 
 
-def fastest_level_loss(logits: Tensor) -> LevelLoss:
-    """`level_loss`, or its fused form where that can run."""
-    return kernels.level_loss if kernels.usable(logits) else level_loss
+def total_of(counts: Tensor) -> Tensor:
+    """The sum of what pixels count, 1 where none does."""
+    total = counts.sum()
+    return torch.where(total > 0, total, torch.ones_like(total))
 
 
-def weighted_sum(weights: Sequence[float], found: Sequence[Tensor]) -> Tensor:
-    """sum_l w_l CE_l."""
-    return torch.stack([weight * term for weight, term in zip(weights, found, strict=True)]).sum()
+@dataclass(frozen=True, slots=True)
+class LevelOptions:
+    """Which terms `level_terms` makes, and how much each counts.
 
-
-def cross_entropies(tree: TaxonomyTensors, z: Tensor, labels: Tensor, *, marginal: bool) -> list[Tensor]:
-    """CE_l of every level's own softmax over the set of classes that the label allows there.
-
-    At a level where the label names a class the set is that class: ordinary cross-entropy. Below, with `marginal`, it
-    is every class under the labelled one, and the term is -log of the sum of their probabilities; the mean runs over
-    all pixels that have any label. Without it those levels are left out, and the mean runs over the pixels that have a
-    label there: torch's cross-entropy with `ignore_index`, level by level. (method: sets CHOICE, level cross-entropies
-    INFERRED)
+    sum_l level_weights[l] CE_l, over allowed sets where `marginal`; plus binary_weight L_B, tree-min where
+    `constrained` and plain binary cross-entropy else, each term times (1 - its probability)^focal.
     """
-    scored = (labels >= 0).any(1)
-    found = []
-    allowed: Tensor | None = None
-    for i, level in enumerate(tree.split(z)):
-        target = labels[:, i]
-        known = target >= 0
-        log_p = F.log_softmax(level, dim=1)
-        picked = log_p.gather(1, target.clamp(min=0).unsqueeze(1)).squeeze(1)
-        if not marginal:
-            found.append(mean_over(-picked, known))
-            continue
-        allowed = allowed_classes(tree, target, allowed, level=i)
-        log_set = log_p.masked_fill(~allowed, -math.inf).logsumexp(1)
-        found.append(mean_over(-torch.where(known, picked, log_set), scored))
+
+    level_weights: tuple[float, ...]
+    marginal: bool
+    binary_weight: float = 0.0
+    constrained: bool = False
+    focal: float = 0.0
+
+
+def level_terms(target: Target, z: Tensor, options: LevelOptions) -> list[Term]:
+    """Level cross-entropies, then binary terms by level. The plain twin of `hieratk.kernels.level_loss`."""
+    tree = target.tree
+    terms = []
+    for i, (level, weight) in enumerate(zip(tree.split(z), options.level_weights, strict=True)):
+        if weight:
+            values = set_nll(target, i, F.log_softmax(level, dim=1), sets=options.marginal)
+            terms.append(Term(weight, values, ce_counts(target, i, z.dtype, marginal=options.marginal)))
+    if options.binary_weight:
+        values_of_levels = (tree_min if options.constrained else binary_terms)(target, z, focal=options.focal)
+        for i, values in enumerate(values_of_levels):
+            terms.append(Term(options.binary_weight, values, target.counts(i, target.known(i), z.dtype)))
+    return terms
+
+
+def ce_counts(target: Target, level: int, dtype: torch.dtype, *, marginal: bool) -> Tensor:
+    """(B, P) what each pixel counts in CE_l: all that are scored, or those with a class at the level."""
+    return target.counts(level, target.scored if marginal else target.known(level), dtype)
+
+
+def set_nll(target: Target, level: int, log_p: Tensor, *, sets: bool = True) -> Tensor:
+    """(B, P) -log of the summed probability of the classes that the label allows at a level.
+
+    log_p (B, C_l, P). Where the label names a class that is ordinary negative log-likelihood. Below it, with `sets`,
+    the sum runs over every class under it, or over the classes of its set; where the set states shares it is their
+    cross-entropy -sum_v q_v log p_v instead.
+    """
+    labels = target.labels[:, level]
+    found = -log_p.gather(1, labels.clamp(min=0).unsqueeze(1)).squeeze(1)
+    known = labels >= 0
+    if not sets or bool(known.all()):
+        return found
+    log_set = log_p.masked_fill(~target.allowed(level), -math.inf).logsumexp(1)
+    found = torch.where(known, found, -log_set)
+    shares = target.shares(level)
+    if shares is not None:
+        stated, share = shares
+        found = torch.where(stated & ~known, -(share.to(log_p.dtype) * log_p).sum(1), found)
     return found
-
-
-def allowed_classes(tree: TaxonomyTensors, target: Tensor, above: Tensor | None, *, level: int) -> Tensor:
-    """(B, C_level, ...) bool: the classes of a level that a label allows, given those of the level above.
-
-    The labelled class where there is one; else every class under an allowed one; else, at the top, every class.
-    """
-    shape = (1, -1) + (1,) * (target.ndim - 1)
-    classes = torch.arange(tree.sizes[level], device=target.device).view(shape)
-    named = classes == target.unsqueeze(1)
-    if above is None:
-        return named | (target < 0).unsqueeze(1)
-    return torch.where((target >= 0).unsqueeze(1), named, above.index_select(1, tree.up(level)))
 
 
 def softplus(x: Tensor) -> Tensor:
@@ -174,48 +136,54 @@ def softplus(x: Tensor) -> Tensor:
     return F.softplus(x, threshold=40.0)
 
 
-def binary_terms(tree: TaxonomyTensors, z: Tensor, labels: Tensor) -> Tensor:
-    """Sum over levels of the mean of t_v softplus(-z_v) + (1 - t_v) softplus(z_v), binary cross-entropy on the logits.
+def focal_softplus(x: Tensor, gamma: float) -> Tensor:
+    """sigmoid(x)^gamma softplus(x): -(1 - p)^gamma log p of p = sigmoid(-x) (Lin et al., 2017, equation 4)."""
+    # The power is taken in the exponent: of a sigmoid that is 0 its gradient may not exist.
+    return softplus(x) * torch.exp(-gamma * softplus(-x)) if gamma else softplus(x)
 
-    The mean runs over pixels with a label at the level and its non-carried classes. The control of `tree_min`: the same
-    terms without minimum and maximum.
+
+def binary_terms(target: Target, z: Tensor, *, focal: float = 0.0) -> list[Tensor]:
+    """For each level (B, P): the mean over its own classes of t_v softplus(-z_v) + (1 - t_v) softplus(z_v).
+
+    Binary cross-entropy on the logits of the classes that are not carried, for pixels with a label at the level. The
+    control of `tree_min`: the same terms without minimum and maximum.
     """
-    total = z.new_zeros(())
-    for i, level in enumerate(tree.split(z)):
-        target = labels[:, i]
-        own = own_classes(tree, i)
-        index = target.clamp(min=0).unsqueeze(1)
-        positive = softplus(-level.gather(1, index)).squeeze(1) * own[index.squeeze(1)]
-        total = total + _mean_of_level(positive, level, index, target >= 0, own)
-    return total
+    found = []
+    for i, level in enumerate(target.tree.split(z)):
+        own = own_classes(target.tree, i)
+        index = target.labels[:, i].clamp(min=0).unsqueeze(1)
+        positive = focal_softplus(-level.gather(1, index), focal).squeeze(1) * own[index.squeeze(1)]
+        found.append(mean_over_classes(positive, level, index, own, focal=focal))
+    return found
 
 
-def tree_min(tree: TaxonomyTensors, z: Tensor, labels: Tensor) -> Tensor:
-    """L_TM: where a class is true its weakest ancestor counts, where it is not its strongest descendant does.
+def tree_min(target: Target, z: Tensor, *, focal: float = 0.0) -> list[Tensor]:
+    """For each level (B, P): where a class is true its weakest ancestor counts, where it is not its strongest
+    descendant does.
 
     zdn_v = min over v and its ancestors, zup_v = max over v and its descendants, of the logits of the tree's own nodes
-    (carried copies take no part). Sum over levels of the mean, over pixels with a label at that level and the
-    non-carried classes of that level, of t_v softplus(-zdn_v) + (1 - t_v) softplus(zup_v).
+    (carried copies take no part). The mean over the non-carried classes of the level of t_v softplus(-zdn_v) +
+    (1 - t_v) softplus(zup_v), for pixels with a label at the level.
 
     Equal to the minimum and maximum of sigmoids (they commute with a monotone function), but with a gradient where
     log(1 - sigmoid) has none. A gradient flows to the winner only; between equal values it is split evenly, by
     `minimum` step by step down the path and by `amax` step by step up the tree. Source: HSSN (Li et al., 2022),
     tree-min loss, with three and more levels (method 3.2 INFERRED; logit space CHOICE).
     """
+    tree = target.tree
     levels = tree.split(z)
     above = highest_below(tree, levels)
-    lowest = z.new_full((), math.inf).expand(labels[:, 0].shape)
-    total = z.new_zeros(())
+    lowest = z.new_full((), math.inf).expand(target.scored.shape)
+    found = []
     for i, level in enumerate(levels):
-        target = labels[:, i]
         own = own_classes(tree, i)
-        index = target.clamp(min=0).unsqueeze(1)
-        counts = (target >= 0) & own[index.squeeze(1)]
+        index = target.labels[:, i].clamp(min=0).unsqueeze(1)
+        counts = target.known(i) & own[index.squeeze(1)]
         lowest = torch.where(counts, torch.minimum(lowest, level.gather(1, index).squeeze(1)), lowest)
         # Where the label is carried there is no positive term, and an infinite minimum must not meet softplus.
-        positive = softplus(-torch.where(counts, lowest, 0.0)) * counts
-        total = total + _mean_of_level(positive, above[i], index, target >= 0, own)
-    return total
+        positive = focal_softplus(-torch.where(counts, lowest, 0.0), focal) * counts
+        found.append(mean_over_classes(positive, above[i], index, own, focal=focal))
+    return found
 
 
 def highest_below(tree: TaxonomyTensors, levels: Sequence[Tensor]) -> list[Tensor]:
@@ -243,10 +211,10 @@ def own_classes(tree: TaxonomyTensors, level: int) -> Tensor:
     return ~tree.carried[first : first + tree.sizes[level]]
 
 
-def _mean_of_level(positive: Tensor, scores: Tensor, index: Tensor, known: Tensor, own: Tensor) -> Tensor:
-    """(positive + softplus of every own class but the labelled one), over known pixels and own classes."""
+def mean_over_classes(positive: Tensor, scores: Tensor, index: Tensor, own: Tensor, *, focal: float = 0.0) -> Tensor:
+    """(B, P): (positive + softplus of every own class but the labelled one) over the number of own classes."""
     # The labelled class is taken out before softplus and not subtracted after: beside a logit of 1e4 nothing else would
     # be left in float32.
-    others = softplus(scores.scatter(1, index, -math.inf))
-    others = others * own.view(1, -1, *(1,) * (scores.ndim - 2))
-    return mean_over(positive + others.sum(1), known) / own.sum().clamp(min=1)
+    others = focal_softplus(scores.scatter(1, index, -math.inf), focal)
+    others = others * own.view(1, -1, 1)
+    return (positive + others.sum(1)) / own.sum().clamp(min=1)
