@@ -4,6 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PLUGIN_VENV := .venv-plugins
 PLUGIN_BIN  := $(PLUGIN_VENV)/bin
+PLUGINS := $(patsubst %,plugins/hieratk-%,timm smp transformers torchgeo hierars)
 
 .PHONY: demo test test-plugins lint types tests docs clean
 
@@ -26,7 +27,7 @@ tests: $(VENV)/.installed
 
 ## make test-plugins: every plugin's own tests, in an environment of its own
 test-plugins: $(PLUGIN_VENV)/.installed
-	HF_HUB_OFFLINE=1 $(PLUGIN_BIN)/pytest -q plugins/hieratk-smp
+	HF_HUB_OFFLINE=1 $(PLUGIN_BIN)/pytest -n 2 --dist worksteal -q $(PLUGINS)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -34,11 +35,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable ".[demo,dev]"
 	touch $@
 
-$(PLUGIN_VENV)/.installed: pyproject.toml plugins/hieratk-smp/pyproject.toml
+$(PLUGIN_VENV)/.installed: pyproject.toml plugins/constraints.txt $(PLUGINS:%=%/pyproject.toml)
 	$(PYTHON) -m venv $(PLUGIN_VENV)
 	$(PLUGIN_BIN)/python -m pip install --quiet --upgrade pip
-	$(PLUGIN_BIN)/python -m pip install --quiet torch torchvision
-	$(PLUGIN_BIN)/python -m pip install --quiet --editable . --editable "plugins/hieratk-smp[test]"
+	$(PLUGIN_BIN)/python -m pip install --quiet --constraint plugins/constraints.txt torch torchvision
+	$(PLUGIN_BIN)/python -m pip install --quiet --constraint plugins/constraints.txt \
+		--editable . $(PLUGINS:%=--editable "%[test]")
 	touch $@
 
 clean:

@@ -259,10 +259,10 @@ def test_check_command_tells_sound_from_faulty(install: Install) -> None:
     install("bolt", {"hieratk.backbones": {"bad": "bolt_c:bad"}}, bolt_c="def bad(in_channels): return None")
     install("cord", {"hieratk.backbones": {"gone": "cord_c:make"}}, cord_c="import no_such_library")
     sound = CliRunner().invoke(
-        plugins_app, ["check", "tiny", "--bands", "2", "--set", "width=4"], catch_exceptions=False
+        plugins_app, ["check", "tiny", "--bands", "2", "--set", "width=4", "--no-compile"], catch_exceptions=False
     )
-    assert (sound.exit_code, sound.stdout.splitlines()[-1]) == (0, "11 checks, 0 failed")
-    faulty = CliRunner().invoke(plugins_app, ["check", "bad", "--bands", "2"], catch_exceptions=False)
+    assert (sound.exit_code, sound.stdout.splitlines()[-1]) == (0, "15 checks, 0 failed")
+    faulty = CliRunner().invoke(plugins_app, ["check", "bad", "--bands", "2", "--no-compile"], catch_exceptions=False)
     assert faulty.exit_code == 1
     assert "FAILED  2 bands: declares: a NoneType came, not a torch.nn.Module" in faulty.stdout
     gone = CliRunner().invoke(plugins_app, ["check", "gone"], catch_exceptions=False)
@@ -270,6 +270,107 @@ def test_check_command_tells_sound_from_faulty(install: Install) -> None:
     assert "No module named 'no_such_library'" in gone.stdout
     with pytest.raises(PluginError, match="no plugin 'tinny'; did you mean 'tiny'"):
         CliRunner().invoke(plugins_app, ["check", "tinny"], catch_exceptions=False)
+
+
+NET = """
+import random
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    channels, strides = (4, 8), (2, 4)
+
+    def __init__(self, in_channels):
+        super().__init__()
+        self.first = nn.Conv2d(in_channels, 4, 3, stride=2, padding=1)
+        self.second = nn.Conv2d(4, 8, 3, stride=2, padding=1)
+
+    def forward(self, image):
+        first = self.first(image)
+        return [first, self.second(first)]
+
+def make(in_channels):
+    return Net(in_channels)
+"""
+
+FAULTS = {
+    "wrong stride": (
+        NET + "Net.strides = (2, 8)",
+        "FAILED  4 bands: shapes: map 1 (stride 8) of a 64x96 image has shape (2, 8, 16, 24), expected (2, 8, 8, 12)",
+    ),
+    "NaN at odd sizes": (
+        NET.replace("self.second(first)]", "self.second(first) / (0 if image.shape[-1] < 8 else 1)]"),
+        "FAILED  4 bands: odd sizes: ",
+    ),
+    "hidden global state": (
+        NET.replace("super().__init__()", "super().__init__(); Net.made += 1").replace("first,", "first * Net.made,")
+        + "Net.made = 0",
+        "FAILED  no hidden state: a second instance changes the first one's output",
+    ),
+    "wrong band count": (
+        NET.replace("nn.Conv2d(in_channels,", "nn.Conv2d(3,"),
+        "FAILED  4 bands: shapes: RuntimeError: ",
+    ),
+    "non-deterministic": (
+        NET.replace("return [first,", "return [first + torch.rand(1),"),
+        "FAILED  same output again: two calls in eval mode differ: something random or remembered is left in it",
+    ),
+    "missing features": (
+        NET.replace("return [first, self.second(first)]", "return [self.second(first)]"),
+        "FAILED  4 bands: shapes: 2 maps are declared, 1 came",
+    ),
+    "slow import": (
+        "import time; time.sleep(0.4)" + NET,
+        "s beyond torch, at most 0.2 s are fair; import what is slow inside the factory",
+    ),
+    "bad signature": (
+        NET.replace("def make(in_channels):", "def make(in_channels, **more):"),
+        "FAILED  signature: `**more` hides the options; name each one in the signature",
+    ),
+    "name clash": (
+        NET,
+        "FAILED  loads: backbone 'fault' is offered by acme and bolt; uninstall all but one of them",
+    ),
+    "import error": (
+        "import no_such_library" + NET,
+        "FAILED  loads: backbone 'fault' of acme 1.0 cannot be imported from acme_fault:make: ModuleNotFoundError: "
+        "No module named 'no_such_library'; mend or uninstall acme",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_each_of_ten_faults_fails_with_its_message(install: Install, fault: str) -> None:
+    source, message = FAULTS[fault]
+    install("acme", {"hieratk.backbones": {"fault": "acme_fault:make"}}, acme_fault=source)
+    if fault == "name clash":
+        install("bolt", {"hieratk.backbones": {"fault": "bolt_fault:make"}}, bolt_fault=NET)
+    given = ["check", "fault", "--bands", "4", "--no-compile"]
+    given += ["--import-seconds", "0.2"] if fault == "slow import" else []
+    result = CliRunner().invoke(plugins_app, given, catch_exceptions=False)
+    assert result.exit_code == 1
+    assert message in result.stdout, result.stdout
+
+
+def test_the_ten_faults_are_planted_in_sound_code(install: Install) -> None:
+    install("acme", {"hieratk.backbones": {"whole": "acme_whole:make"}}, acme_whole=NET)
+    result = CliRunner().invoke(plugins_app, ["check", "whole", "--bands", "4", "--no-compile"], catch_exceptions=False)
+    assert (result.exit_code, result.stdout.splitlines()[-1]) == (0, "15 checks, 0 failed"), result.stdout
+
+
+def test_list_with_five_broken_plugins_loads_no_torch(install: Install) -> None:
+    for number in range(5):
+        module = f"acme_torn{number}"
+        groups = {"hieratk.backbones": {f"torn{number}": f"{module}:make"}}
+        install(f"acme{number}", groups, **{module: "import torch\nraise RuntimeError('torn')"})
+    code = (
+        f"import sys; sys.path[:] = {sys.path!r}\n"
+        "from hieratk.commands import app; app(['plugins', 'list'], standalone_mode=False)\n"
+        "print('loaded', sorted({'torch', 'numpy', 'acme_torn0'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert sum(line.split()[1:2] == [f"torn{n}"] for n in range(5) for line in done.stdout.splitlines()) == 5
+    assert done.stdout.splitlines()[-1] == "loaded []"
 
 
 @pytest.mark.parametrize("name", ["ladder", "hieratk-two-words"])
@@ -291,8 +392,8 @@ def test_a_new_package_keeps_the_contract_at_once(name: str, tmp_path: Path, mon
     ]
     monkeypatch.syspath_prepend(tmp_path / "site")
     monkeypatch.syspath_prepend(folder / "src")
-    check = CliRunner().invoke(plugins_app, ["check", plugin, "--bands", "3"], catch_exceptions=False)
-    assert (check.exit_code, check.stdout.splitlines()[-1]) == (0, "11 checks, 0 failed"), check.stdout
+    check = CliRunner().invoke(plugins_app, ["check", plugin, "--bands", "3", "--no-compile"], catch_exceptions=False)
+    assert (check.exit_code, check.stdout.splitlines()[-1]) == (0, "15 checks, 0 failed"), check.stdout
     own: dict[str, Any] = {}
     exec(compile((folder / "tests" / "test_contract.py").read_text(), "test_contract.py", "exec"), own)
     own["test_contract"]()

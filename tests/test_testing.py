@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import random
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -179,7 +180,7 @@ def failures(checks: Sequence[Any]) -> dict[str, str]:
 def test_a_sound_backbone_passes() -> None:
     checks = check_backbone(sound)
     assert failures(checks) == {}, report(checks)
-    assert len(checks) == 1 + 3 * 4 + 6
+    assert len(checks) == 1 + 3 * 4 + 8
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -219,6 +220,76 @@ def test_what_is_learned_outside_the_state_dict_is_found() -> None:
     assert "something learned is not in it" in found["state dict"]
 
 
+def test_state_in_a_global_that_changes_other_instances_is_found() -> None:
+    class Counted(Sound):
+        scale = 1.0
+
+        def __init__(self, in_channels: int) -> None:
+            super().__init__(in_channels)
+            Counted.scale = Counted.scale + 1
+
+        def forward(self, image: Tensor) -> list[Tensor]:
+            return [out * Counted.scale for out in Sound.forward(self, image)]
+
+    found = failures(check_backbone(lambda in_channels: Counted(in_channels), bands=(2,)))
+    assert found["no hidden state"].startswith("a second instance changes the first one's output")
+
+
+def test_settings_of_the_process_are_not_for_a_plugin_to_change() -> None:
+    def changes(in_channels: int) -> Any:
+        random.random()
+        torch.set_float32_matmul_precision("high" if torch.get_float32_matmul_precision() == "highest" else "highest")
+        return Sound(in_channels)
+
+    before = torch.get_float32_matmul_precision()
+    try:
+        found = failures(check_backbone(changes, bands=(2,)))
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert list(found) == ["no hidden state"]
+    assert found["no hidden state"].startswith("it changes ")
+    assert "the state of Python's random" in found["no hidden state"]
+
+
+def test_outputs_that_are_kept_are_found() -> None:
+    kept: list[Tensor] = []
+
+    def keeps(self: Sound, image: Tensor) -> list[Tensor]:
+        kept.append(torch.zeros(100, dtype=torch.uint8))
+        return plain(self, image)
+
+    found = failures(check_backbone(wrapped(keeps), bands=(2,)))
+    assert found == {"memory": "each call leaves 100 more bytes of tensors in memory; keep no outputs, or detach them"}
+
+
+def test_a_module_that_something_holds_on_to_is_found() -> None:
+    held: list[Any] = []
+
+    def make(in_channels: int) -> Any:
+        held.append(Sound(in_channels))
+        return held[-1]
+
+    found = failures(check_backbone(make, bands=(2,)))
+    assert found == {"memory": "the module stays in memory after its last use: something global still holds it"}
+
+
+def test_what_compilers_cannot_take_is_found() -> None:
+    """Sound code passes; one that asks for the values of a tensor cannot be exported, but still be compiled."""
+
+    def looks(self: Sound, image: Tensor) -> list[Tensor]:
+        return [out * (2 if float(image.mean()) > 0 else 3) for out in plain(self, image)]
+
+    def lies(self: Sound, image: Tensor) -> list[Tensor]:
+        return [out + torch.compiler.is_compiling() for out in plain(self, image)]
+
+    def found(factory: Any) -> dict[str, str]:
+        return failures(check_backbone(factory, bands=(2,), compiled=True))
+
+    assert found(sound) == {}
+    assert list(found(wrapped(looks))) == ["torch.export"]
+    assert found(wrapped(lies))["torch.compile"].startswith("under torch.compile the outputs differ (relative gap ")
+
+
 class Net(nn.Module):
     """A sound model: stride 2, 8 channels."""
 
@@ -248,7 +319,7 @@ def net(in_channels: int, *, backbone: Any) -> Any:
 def test_a_sound_model_passes() -> None:
     checks = check_model(net)
     assert failures(checks) == {}, report(checks)
-    assert len(checks) == 1 + 5 * 5 + 6
+    assert len(checks) == 1 + 5 * 5 + 8
 
 
 def test_a_model_that_decodes_what_it_remembers_is_found() -> None:
@@ -311,7 +382,7 @@ def test_the_checks_leave_the_random_state_alone() -> None:
 def test_the_report_counts() -> None:
     lines = report(check_backbone(FAULTS["kwargs"][0], bands=(1,))).splitlines()
     assert lines[0].startswith("FAILED  signature: `**_options` hides")
-    assert lines[-1] == "11 checks, 1 failed"
+    assert lines[-1] == "13 checks, 1 failed"
 
 
 def dataset(folder: Path, **change: Any) -> Any:

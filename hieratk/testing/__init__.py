@@ -11,6 +11,18 @@ state as it was.
 
 from hieratk.testing.checks import Check, report
 from hieratk.testing.datasets import check_dataset
+from hieratk.testing.imports import IMPORT_SECONDS, check_import
 from hieratk.testing.modules import BANDS, ODD_SIZES, PoolBackbone, check_backbone, check_model
 
-__all__ = ["BANDS", "ODD_SIZES", "Check", "PoolBackbone", "check_backbone", "check_dataset", "check_model", "report"]
+__all__ = [
+    "BANDS",
+    "IMPORT_SECONDS",
+    "ODD_SIZES",
+    "Check",
+    "PoolBackbone",
+    "check_backbone",
+    "check_dataset",
+    "check_import",
+    "check_model",
+    "report",
+]

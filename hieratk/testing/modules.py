@@ -17,6 +17,7 @@ from hieratk.networks import unet
 from hieratk.protocols import Backbone, SegmentationNet
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.testing.checks import Check, Run, check_signature, expect, few
+from hieratk.testing.lasting import compiles, exports, frees_memory, no_hidden_state, outputs
 
 BANDS = (1, 4, 10)
 """Band counts that every factory is tried with: one band, blue to near infrared, Sentinel-2's land bands."""
@@ -29,16 +30,23 @@ TREE = Taxonomy.from_outline({"vegetation": {"forest": 1, "crops": {"rice": 2, "
 
 
 def check_backbone(
-    factory: Callable[..., Backbone], *, options: Mapping[str, Any] | None = None, bands: Sequence[int] = BANDS
+    factory: Callable[..., Backbone],
+    *,
+    options: Mapping[str, Any] | None = None,
+    bands: Sequence[int] = BANDS,
+    compiled: bool = False,
 ) -> list[Check]:
-    """Whether a factory makes backbones as `hieratk.protocols.Backbone` says, for each band count."""
+    """Whether a factory makes backbones as `hieratk.protocols.Backbone` says, for each band count.
+
+    `compiled` tries `torch.compile` and `torch.export` too, which takes seconds.
+    """
     given = dict(options or {})
     run = Run()
     run.check("signature", lambda: check_signature(factory, first="in_channels"))
     makes = [(count, _factory(factory, count, given)) for count in bands]
     sound = [_maps(run, make, count) for count, make in makes]
     if all(sound):
-        _behaviour(run, makes[-1][1], bands[-1], strides=lambda module: module.strides)
+        _behaviour(run, makes[-1][1], bands[-1], strides=lambda module: module.strides, compiled=compiled)
     return run.checks
 
 
@@ -48,11 +56,13 @@ def check_model(
     options: Mapping[str, Any] | None = None,
     bands: Sequence[int] = BANDS,
     strides: Sequence[tuple[int, ...]] = ((1, 2, 4, 8), (4, 8, 16, 32)),
+    compiled: bool = False,
 ) -> list[Check]:
     """Whether a factory makes models as `hieratk.protocols.SegmentationNet` says.
 
     Every band count is tried with the model's own backbone, and the last one with plain backbones of the given strides
-    too. A model may refuse a backbone with a PluginError; it must not fail in another way.
+    too. A model may refuse a backbone with a PluginError; it must not fail in another way. `compiled` as in
+    `check_backbone`.
     """
     given = dict(options or {})
     run = Run()
@@ -68,7 +78,7 @@ def check_model(
             sound.append(_net(run, make, count, prefix))
     if all(sound):
         make = _model_factory(factory, bands[-1], given, None)
-        _behaviour(run, make, bands[-1], strides=lambda module: module.encoder_strides)
+        _behaviour(run, make, bands[-1], strides=lambda module: module.encoder_strides, compiled=compiled)
     return run.checks
 
 
@@ -207,7 +217,9 @@ def _odd_sizes(net: SegmentationNet, bands: int) -> None:
             _tensor_fits("the node logits", model(image), (1, outputs, height, width), image)
 
 
-def _behaviour(run: Run, make: Callable[[], Any], bands: int, *, strides: Callable[[Any], tuple[int, ...]]) -> None:
+def _behaviour(
+    run: Run, make: Callable[[], Any], bands: int, *, strides: Callable[[Any], tuple[int, ...]], compiled: bool
+) -> None:
     """What holds for backbones and models alike; both are called with an image and give one tensor or several."""
 
     def image() -> Tensor:
@@ -219,17 +231,17 @@ def _behaviour(run: Run, make: Callable[[], Any], bands: int, *, strides: Callab
     run.check("images of a batch do not mix", lambda: _no_mixing(make().eval(), image()))
     run.check("same seed, same weights", lambda: _seeded(make))
     run.check("state dict", lambda: _round_trip(make, image()))
-
-
-def _outputs(module: Any, image: Tensor) -> list[Tensor]:
-    out = module(image)
-    return [out] if isinstance(out, Tensor) else list(out)
+    run.check("no hidden state", lambda: no_hidden_state(make, image()))
+    run.check("memory", lambda: frees_memory(make, image()))
+    if compiled:
+        run.check("torch.compile", lambda: compiles(make, image()))
+        run.check("torch.export", lambda: exports(make, image()))
 
 
 def _gradient(module: Any, image: Tensor) -> None:
     module.train()
     # Random weights: a plain sum is constant behind a normalisation, and its gradient would vanish rightly.
-    loss = sum((out * torch.randn_like(out)).sum() for out in _outputs(module, image))
+    loss = sum((out * torch.randn_like(out)).sum() for out in outputs(module, image))
     assert isinstance(loss, Tensor)
     loss.backward()  # type: ignore[no-untyped-call]
     trained = {name: p.grad for name, p in module.named_parameters() if p.requires_grad}
@@ -250,16 +262,16 @@ def _image_unchanged(module: Any, image: Tensor) -> None:
 
 def _repeats(module: Any, image: Tensor) -> None:
     with torch.no_grad():
-        first = [out.clone() for out in _outputs(module, image)]
+        first = [out.clone() for out in outputs(module, image)]
         module(torch.randn_like(image))
-        again = _outputs(module, image)
+        again = outputs(module, image)
     same = all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     expect(same, "two calls in eval mode differ: something random or remembered is left in it")
 
 
 def _no_mixing(module: Any, image: Tensor) -> None:
     with torch.no_grad():
-        together, alone = _outputs(module, image), _outputs(module, image[:1])
+        together, alone = outputs(module, image), outputs(module, image[:1])
     gap = max(float((a[:1] - b).abs().max() / (b.abs().max() + 1e-6)) for a, b in zip(together, alone, strict=True))
     expect(gap < 1e-3, f"in eval mode an image's output depends on the others of its batch (relative gap {gap:.3g})")
 
@@ -284,6 +296,6 @@ def _round_trip(make: Callable[[], Any], image: Tensor) -> None:
     expect(bool(state), "the state dict is empty")
     other.load_state_dict(state)
     with torch.no_grad():
-        pairs = zip(_outputs(one.eval(), image), _outputs(other.eval(), image), strict=True)
+        pairs = zip(outputs(one.eval(), image), outputs(other.eval(), image), strict=True)
         gap = max(float((a - b).abs().max()) for a, b in pairs)
     expect(gap < 1e-5, f"after loading the state dict outputs differ by {gap:.3g}: something learned is not in it")

@@ -26,20 +26,22 @@ BACKBONES = (
     "mobileone_s0", "repvgg_a0", "rexnet_100", "swin_tiny_patch4_window7_224", "vit_tiny_patch16_224",
     "pvt_v2_b0", "poolformer_s12",
 )  # fmt: skip
-DECODERS = ("unet", "smp-unet", "smp-upernet", "smp-deeplabv3plus")
+DECODERS = ("unet", "smp-unet", "smp-fpn", "smp-upernet", "smp-deeplabv3plus")
 BANDS = (1, 4, 10)
 
 
 def combinations() -> list[tuple[str, str, int]]:
-    """Every backbone with every decoder and band count, but for plain ViT, whose one scale smp-unet refuses."""
+    """Every backbone with every decoder and band count, but for plain ViT, whose one stride two decoders refuse."""
     every = itertools.product(BACKBONES, DECODERS, BANDS)
-    return [each for each in every if each[:2] != ("vit_tiny_patch16_224", "smp-unet")]
+    refused = {("vit_tiny_patch16_224", decoder) for decoder in ("smp-unet", "smp-fpn")}
+    return [each for each in every if each[:2] not in refused]
 
 
 def one_step(backbone: str, decoder: str, bands: int) -> HierarchicalModel:
     """Build, run one step, and hold that the loss is finite and every trained parameter has a finite gradient."""
     torch.manual_seed(0)
-    options = {"width": 32} if decoder in ("smp-upernet", "smp-deeplabv3plus") else {}
+    widths = {"smp-upernet": {"width": 32}, "smp-deeplabv3plus": {"width": 32}, "smp-fpn": {"width": 64}}
+    options = widths.get(decoder, {})
     model = build(
         decoder, TREE, in_channels=bands, backbone="timm", backbone_options={"model": backbone}, options=options
     )

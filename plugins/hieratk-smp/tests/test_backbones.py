@@ -1,59 +1,24 @@
-"""timm and smp encoders as backbones: the contract, weights from a file, other band counts."""
+"""smp encoders as backbones, models of smp made hierarchical, a sample of the matrix of backbones and decoders."""
 
 from __future__ import annotations
 
 import random
-from pathlib import Path
-from typing import Any
 
 import pytest
+import segmentation_models_pytorch as smp
 import timm
 import torch
-from matrix import BACKBONES, combinations, one_step
-from safetensors.torch import save_file
+from matrix import BACKBONES, BANDS, DECODERS, combinations, one_step
 
-from hieratk.errors import PluginError
-from hieratk.models import build
+from hieratk.losses import BHCCMLoss
 from hieratk.plugins import load
 from hieratk.taxonomy.tree import Taxonomy
+from hieratk.tensors import TaxonomyTensors
 from hieratk.testing import check_backbone, report
+from hieratk.wrapping import hierarchical
 
 TREE = Taxonomy.from_outline({"land": {"rice": 1, "maize": 2}, "water": 3})
-
-
-def backbone(model: str, in_channels: int = 3, **options: Any) -> Any:
-    return load("backbone", "timm")(in_channels, model=model, **options)
-
-
-@pytest.mark.parametrize(
-    ("options", "strides"),
-    [
-        ({"model": "resnet10t"}, (2, 4, 8, 16, 32)),
-        ({"model": "convnext_atto"}, (4, 8, 16, 32)),
-        ({"model": "mobilenetv3_small_050"}, (2, 4, 8, 16, 32)),
-        # Channels last, and a fixed image size that is lifted; kept narrow for speed.
-        (
-            {
-                "model": "swin_tiny_patch4_window7_224",
-                "arguments": {"embed_dim": 24, "depths": (1, 1, 2, 1), "num_heads": (1, 2, 4, 8)},
-            },
-            (4, 8, 16, 32),
-        ),
-        (
-            {
-                "model": "vit_tiny_patch16_224",
-                "arguments": {"embed_dim": 48, "depth": 4, "num_heads": 3},
-                "scales": (1, 3),
-            },
-            (16, 16),
-        ),
-    ],
-    ids=lambda value: value["model"] if isinstance(value, dict) else "",
-)
-def test_timm_contract(options: dict[str, Any], strides: tuple[int, ...]) -> None:
-    assert backbone(**options).strides == strides
-    checks = check_backbone(load("backbone", "timm"), options=options, bands=(4,))
-    assert all(check.passed for check in checks), report(checks)
+SEED = 2
 
 
 @pytest.mark.parametrize("encoder", ["resnet18", "mit_b0", "tu-convnext_atto", "mobilenet_v2"])
@@ -68,74 +33,49 @@ def test_dilated_encoders_keep_their_maps_large() -> None:
     assert [f.shape[-1] for f in made(torch.randn(1, 4, 64, 64))] == [32, 16, 8, 8, 8]
 
 
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, Path]:
-    """A classifier of timm with random weights, and the file that holds them."""
-    torch.manual_seed(3)
-    model = timm.create_model("resnet10t", pretrained=False).eval()
-    file = tmp_path_factory.mktemp("weights") / "resnet10t.safetensors"
-    save_file(model.state_dict(), file)
-    return model, file
-
-
-def test_weights_come_from_a_file(weights: tuple[Any, Path]) -> None:
-    model, file = weights
-    image = torch.randn(1, 3, 64, 64)
-    with torch.no_grad():
-        ours = backbone("resnet10t", weights=str(file)).eval()(image)[-1]
-        torch.testing.assert_close(ours, model.forward_features(image))
-        other = backbone("resnet10t").eval()(image)[-1]
-    assert not torch.allclose(ours, other)
-
-
-def test_weights_of_three_bands_are_fitted_to_one_and_to_ten(weights: tuple[Any, Path]) -> None:
-    """One band: the filters summed, so a grey image gives what it gave in colour. Ten: repeated, scaled by 3 / 10."""
-    _, file = weights
-    grey = torch.randn(1, 1, 64, 64)
-    with torch.no_grad():
-        colour = backbone("resnet10t", 3, weights=str(file)).eval()(grey.expand(1, 3, 64, 64))
-        single = backbone("resnet10t", 1, weights=str(file)).eval()(grey)
-        torch.testing.assert_close(single[-1], colour[-1], atol=1e-4, rtol=1e-4)
-        first = next(p for p in backbone("resnet10t", 10, weights=str(file)).parameters())
-        three = next(p for p in backbone("resnet10t", 3, weights=str(file)).parameters())
-    torch.testing.assert_close(first, three.repeat(1, 4, 1, 1)[:, :10] * 0.3)
-
-
-def test_scales_choose_maps() -> None:
-    made = backbone("resnet10t", scales=(1, 3))
-    assert made.strides == (4, 16)
-    assert [f.shape[-1] for f in made(torch.randn(1, 3, 64, 64))] == [16, 4]
-
-
-def test_our_unet_decodes_timm() -> None:
-    model = build("unet", TREE, in_channels=6, backbone="timm", backbone_options={"model": "convnext_atto"})
-    assert model.net.stride == 4
-    assert model.eval()(torch.randn(1, 6, 50, 33)).shape == (1, 5, 50, 33)
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"model": "resnet5O"}, "has no model 'resnet5O'; see timm.list_models()"),
-        ({"model": "convnext_att"}, "names that contain it: convnext_atto"),
-        ({"model": "resnet18", "weights": "gone.pth"}, "there is no file gone.pth"),
-        ({}, r"option 'model' must be given (str)"),
-        ({"model": "resnet18", "arguments": {"no_such": 1}}, "model 'resnet18' cannot be made: TypeError"),
-        ({"model": "resnet18", "scales": [9]}, "model 'resnet18' cannot be made"),
-    ],
-)
-def test_wrong_options_are_explained(options: dict[str, Any], message: str) -> None:
-    with pytest.raises(PluginError) as caught:
-        build("unet", TREE, in_channels=4, backbone="timm", backbone_options=options)
-    assert str(caught.value).startswith("backbone 'timm'")
-    assert message in str(caught.value)
+@pytest.mark.parametrize("architecture", ["unet", "fpn", "deeplabv3plus", "segformer", "upernet"])
+def test_a_model_of_smp_becomes_hierarchical(architecture: str) -> None:
+    torch.manual_seed(0)
+    flat = smp.create_model(architecture, "resnet18", None, in_channels=4, classes=3)
+    kept = {name: value.clone() for name, value in flat.state_dict().items() if "segmentation_head" not in name}
+    model = hierarchical(flat, TREE, multiple=32)
+    assert model.layers == ("segmentation_head.0",)
+    image, labels = torch.randn(2, 4, 45, 70), TaxonomyTensors(TREE).encode(torch.randint(1, 4, (2, 45, 70)))
+    assert all(torch.equal(value, flat.state_dict()[name]) for name, value in kept.items())
+    loss, optimiser = BHCCMLoss(TREE), torch.optim.AdamW(model.parameters(), lr=2e-3)
+    losses = []
+    for _ in range(8):
+        logits = model(image)
+        assert logits.shape == (2, 5, 45, 70)
+        value = loss(logits, labels)
+        optimiser.zero_grad()
+        value.backward()
+        optimiser.step()
+        losses.append(value.item())
+    assert flat.segmentation_head[0].weight.grad.abs().sum() > 0
+    assert min(losses[4:]) < losses[0]
 
 
 def test_the_matrix_is_as_large_as_it_says() -> None:
     assert len(set(BACKBONES)) >= 30
+    assert len([name for name in DECODERS if name.startswith("smp-")]) == 4
     assert set(BACKBONES) <= set(timm.list_models())
 
 
-@pytest.mark.parametrize("combination", random.Random(2).sample(combinations(), 12), ids=str)
+def sample() -> list[tuple[str, str, int]]:
+    """One decoder and one band count for every backbone, by seed: each decoder and each count comes often."""
+    random_ = random.Random(SEED)
+    every = combinations()
+    return [random_.choice([each for each in every if each[0] == backbone]) for backbone in BACKBONES]
+
+
+def test_the_sample_leaves_nothing_out() -> None:
+    drawn = sample()
+    assert [backbone for backbone, _, _ in drawn] == list(BACKBONES)
+    assert {decoder for _, decoder, _ in drawn} == set(DECODERS)
+    assert {bands for _, _, bands in drawn} == set(BANDS)
+
+
+@pytest.mark.parametrize("combination", sample(), ids=str)
 def test_a_sample_of_the_matrix_trains(combination: tuple[str, str, int]) -> None:
     one_step(*combination)

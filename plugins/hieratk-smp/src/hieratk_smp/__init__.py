@@ -1,4 +1,4 @@
-"""Decoders of segmentation-models-pytorch and backbones of timm, as plugins of hieratk."""
+"""Decoders and encoders of segmentation-models-pytorch, as plugins of hieratk."""
 
 HIERATK_API = 1
 """The version of `hieratk.protocols` that these plugins were written for."""

@@ -1,0 +1,4 @@
+"""Data sets and pretrained weights of torchgeo, as plugins of hieratk."""
+
+HIERATK_API = 1
+"""The version of `hieratk.protocols` that these plugins were written for."""
