@@ -8,8 +8,20 @@ from typing import Annotated
 
 import typer
 
-from hieratk.commands import demo, library, plugins, taxonomy, work
-from hieratk.commands.light import LightGroup
+from hieratk.commands import (
+    crosswalk,
+    demo,
+    diff,
+    exchange,
+    formatting,
+    library,
+    plugins,
+    remap,
+    taxonomy,
+    transfer,
+    work,
+)
+from hieratk.commands.light import LightGroup, narrowed
 from hieratk.errors import HieratkError
 
 app = typer.Typer(
@@ -22,9 +34,15 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(taxonomy.taxonomy_app, name="taxonomy")
+app.add_typer(crosswalk.crosswalk_app, name="crosswalk")
 app.add_typer(plugins.plugins_app, name="plugins")
 library.add_to(taxonomy.taxonomy_app)
+diff.add_to(taxonomy.taxonomy_app)
+remap.add_to(app, taxonomy.taxonomy_app)
+exchange.add_to(taxonomy.taxonomy_app)
+formatting.add_to(taxonomy.taxonomy_app)
 work.add_to(app)
+transfer.add_to(app)
 demo.add_to(app)
 
 
@@ -50,7 +68,7 @@ def _options(
 def main() -> None:
     """Run the command line: exit 0 done, 1 the thing checked is wrong, 2 usage, unreadable input or internal error."""
     try:
-        app()
+        narrowed(app, sys.argv[1:])()
     except HieratkError as error:
         _fail(str(error), error)
     except KeyboardInterrupt as stop:

@@ -25,6 +25,17 @@ predict: {window: 160, overlap: 32}
 seed: 0
 """
 
+COVER = """\
+# Written by `hieratk demo`: the land cover of the same scene, two levels, to move on from.
+""" + RUN.split("\n", 1)[1].replace("taxonomy: indian_pines", "taxonomy: indian_pines_cover").replace("400", "150")
+
+MOVED = """\
+# Written by `hieratk demo`: from land cover to 16 classes with 20 labelled pixels of each.
+#   hieratk transfer --from indian_pines_cover --to indian_pines --checkpoint cover --config transfer.yaml -o moved
+labels: {points: 20, seed: 0}
+transfer: {unlabelled: 12}
+""" + RUN.split("\n", 1)[1].replace("400", "150")
+
 
 def add_to(app: typer.Typer) -> None:
     """Put the command on the command line."""
@@ -35,7 +46,7 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for everything the demo writes.")] = Path("demo"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the results only.")] = False,
 ) -> None:
-    """Indian Pines, from scene to maps: validate, train, evaluate, predict.  Example: hieratk demo --out demo"""
+    """Indian Pines, from scene to maps: validate, train, evaluate, predict, transfer.  Example: hieratk demo --out demo"""
     import shutil
 
     from hieratk.commands.show import print_scores, progress, say
@@ -48,15 +59,17 @@ def demo(
         raise ConfigError(f"{out} holds files that no demo wrote; choose another folder with --out")
     try:
         out.mkdir(parents=True, exist_ok=True)
-        run_file.write_text(RUN, encoding="utf-8")
+        for file, text in ((run_file, RUN), (out / "cover.yaml", COVER), (out / "transfer.yaml", MOVED)):
+            file.write_text(text, encoding="utf-8")
     except OSError as error:
         raise DataError(f"cannot write to {out}: {error.strerror}; choose another folder with --out") from None
-    shutil.rmtree(folder, ignore_errors=True)
+    for old in (folder, out / "cover", out / "moved"):
+        shutil.rmtree(old, ignore_errors=True)
 
     findings = validate("indian_pines")
     errors = sum(problem.severity == "error" for problem in findings)
     say(
-        f"1/4 taxonomy {find('indian_pines').name}: {errors} errors, {len(findings) - errors} other findings",
+        f"1/5 taxonomy {find('indian_pines').name}: {errors} errors, {len(findings) - errors} other findings",
         quiet=quiet,
     )
 
@@ -66,20 +79,23 @@ def demo(
     from hieratk.training.setup import prepare
 
     prepared = prepare(read_run(run_file), folder=out)
-    say("2/4 " + prepared.survey.summary().replace("\n", "\n    "), quiet=quiet)
+    say("2/5 " + prepared.survey.summary().replace("\n", "\n    "), quiet=quiet)
     with progress("    train", quiet=quiet) as advance:
         fit(prepared, folder, on_step=lambda step: advance(step.number, step.of, f"loss {step.loss:.3f}"))
-    say("3/4 scores on blocks that training never saw", quiet=quiet)
+    say("3/5 scores on blocks that training never saw", quiet=quiet)
     print_scores(evaluate(folder, prepared))
     scene = prepared.scenes[0]
     predict(folder, scene.images[0], target, window=160, overlap=32)
     pictures = _pictures(prepared, scene, target)
-    say("4/4 everything lies here:", quiet=quiet)
+    say("4/5 the same 16 classes from a land-cover model and 20 labelled pixels of each", quiet=quiet)
+    _transfer(out, quiet=quiet)
+    say("5/5 everything lies here:", quiet=quiet)
     for path, what in (
         (scene.images[0], "the scene, 200 bands"),
         (scene.label, "its labels"),
         (run_file, "what was trained"),
         (folder, "the checkpoint"),
+        (out / "moved", "the checkpoint of the transfer, its source inside"),
         (target, f"the map: a band each for {', '.join(prepared.taxonomy.level_names)}"),
         *((picture, "map, truth and split of one level") for picture in pictures),
     ):
@@ -88,7 +104,39 @@ def demo(
         "try next:\n"
         "  hieratk taxonomy show indian_pines\n"
         f"  hieratk evaluate {folder} --classes\n"
+        "  hieratk transfer --from lclu.yaml --to crops.yaml\n"
         f"  hieratk train {run_file} -o {out / 'again'} --set loss=flat-ce"
+    )
+
+
+def _transfer(out: Path, *, quiet: bool) -> None:
+    """A model of two levels, moved to three."""
+    from hieratk.commands.show import progress
+    from hieratk.commands.transfer_work import carry_out
+    from hieratk.config import read_run
+    from hieratk.taxonomy.catalog import load
+    from hieratk.training.fit import fit
+    from hieratk.training.setup import prepare
+    from hieratk.transfer.planning import plan
+
+    source, target = load("indian_pines_cover"), load("indian_pines")
+    with progress("    train the land cover", quiet=quiet) as advance:
+        fit(
+            prepare(read_run(out / "cover.yaml"), folder=out),
+            out / "cover",
+            on_step=lambda step: advance(step.number, step.of, f"loss {step.loss:.3f}"),
+        )
+    carry_out(
+        plan(source, target),
+        source,
+        target,
+        checkpoint=out / "cover",
+        config=out / "transfer.yaml",
+        output=out / "moved",
+        overrides=[],
+        resume=False,
+        device="cpu",
+        quiet=quiet,
     )
 
 

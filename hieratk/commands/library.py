@@ -6,15 +6,15 @@ import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
 from hieratk.errors import TaxonomyError
-from hieratk.taxonomy import catalog
-from hieratk.taxonomy.tree import Encoding, Level, Node, Taxonomy
+
+if TYPE_CHECKING:
+    from hieratk.taxonomy.tree import Encoding, Level, Node, Taxonomy
 
 _START = """\
 # yaml-language-server: $schema=./schema/taxonomy-1.json
@@ -37,6 +37,8 @@ def add_to(app: typer.Typer) -> None:
 
 def list_() -> None:
     """List the trees that a name stands for: shipped ones, and those of this folder.  Example: hieratk taxonomy list"""
+    from hieratk.taxonomy import catalog
+
     rows = []
     for name in catalog.names():
         path = catalog.find(name)
@@ -59,7 +61,9 @@ def show(
     """Show a tree: pixel values, codes, colours.  Example: hieratk taxonomy show indian_pines --depth 2"""
     if level is not None and depth is not None:
         raise typer.BadParameter("give --level or --depth, not both")
-    tree = catalog.load(name)
+    from hieratk.taxonomy.catalog import load
+
+    tree = load(name)
     rows = _tree_rows(tree, depth) if level is None else _level_rows(tree, tree.level(level))
     _print(_head(tree))
     _paint(rows)
@@ -81,13 +85,15 @@ def new(
         )
     if not file.parent.is_dir():
         raise TaxonomyError(f"the folder {file.parent} does not exist; make it first")
+    from hieratk.taxonomy.catalog import shipped
+
     schema = file.parent / "schema" / "taxonomy-1.json"
     try:
         with file.open("x", encoding="utf-8", newline="\n") as stream:
             stream.write(_START)
         if not schema.exists():
             schema.parent.mkdir(exist_ok=True)
-            shutil.copyfile(catalog.shipped() / "schema" / "taxonomy-1.json", schema)
+            shutil.copyfile(shipped() / "schema" / "taxonomy-1.json", schema)
     except FileExistsError as error:
         raise TaxonomyError(f"{error.filename} exists already and is left as it is; choose another name") from None
     except OSError as error:
@@ -95,8 +101,7 @@ def new(
     _print([f"wrote {file}; change it, then: hieratk taxonomy validate {file}"])
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """One class as it is shown."""
 
     branch: str

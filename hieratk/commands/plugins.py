@@ -78,6 +78,12 @@ def check(
         list[str] | None,
         typer.Option("--set", metavar="OPTION=VALUE", help="An option of the plugin, as JSON or text."),
     ] = None,
+    compiled: Annotated[
+        bool, typer.Option("--compile/--no-compile", help="Try torch.compile and torch.export too; takes seconds.")
+    ] = True,
+    import_seconds: Annotated[
+        float | None, typer.Option(help="The most that importing it may take beyond torch; 5 where nothing is given.")
+    ] = None,
 ) -> None:
     """Run the contract checks on a plugin: shapes, odd sizes, gradients, determinism and more. Exit 1 if one fails.
 
@@ -86,7 +92,9 @@ def check(
     failed = False
     for plugin in _find(name, kind):
         typer.echo(f"{plugin}")
-        checks = _checks(plugin, _parse(settings or []), tuple(bands or ()))
+        checks = _import_checks(plugin, import_seconds)
+        if all(each.passed for each in checks):
+            checks += _checks(plugin, _parse(settings or []), tuple(bands or ()), compiled=compiled)
         for each in checks:
             typer.echo(f"  {each}")
         failures = sum(not each.passed for each in checks)
@@ -113,20 +121,33 @@ def new(
     typer.echo(f'next: pip install -e "{folder}[test]" && hieratk plugins check {name}')
 
 
-def _checks(plugin: Plugin, options: dict[str, Any], bands: tuple[int, ...]) -> list[Check]:
+def _import_checks(plugin: Plugin, seconds: float | None) -> list[Check]:
+    """Whether the plugin imports in time, and whether it loads."""
     from hieratk.errors import PluginError
-    from hieratk.plugins import check_options, load
-    from hieratk.testing import BANDS, Check, check_backbone, check_dataset, check_model
+    from hieratk.plugins import load
+    from hieratk.testing import IMPORT_SECONDS, Check, check_import
 
+    if plugin.rivals:
+        quickly = []  # nothing of a name that two claim is imported
+    else:
+        quickly = [check_import(plugin, limit=IMPORT_SECONDS if seconds is None else seconds)]
     try:
-        factory = load(plugin.kind, plugin.name)
+        load(plugin.kind, plugin.name)
     except PluginError as error:
-        return [Check("loads", False, str(error))]
+        return [*quickly, Check("loads", False, str(error))]
+    return [*quickly, Check("loads", True)]
+
+
+def _checks(plugin: Plugin, options: dict[str, Any], bands: tuple[int, ...], *, compiled: bool) -> list[Check]:
+    from hieratk.plugins import check_options, load
+    from hieratk.testing import BANDS, check_backbone, check_dataset, check_model
+
+    factory = load(plugin.kind, plugin.name)
     options = check_options(factory, options, plugin=f"{plugin.kind} '{plugin.name}'")
     if plugin.kind == "dataset":
         return check_dataset(factory, options=options)
     run = check_model if plugin.kind == "model" else check_backbone
-    return run(factory, options=options, bands=bands or BANDS)
+    return run(factory, options=options, bands=bands or BANDS, compiled=compiled)
 
 
 def _find(name: str, kind: str | None) -> list[Plugin]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +15,8 @@ from hieratk.commands.light import LightCommand, LightGroup
 from hieratk.errors import HieratkError, TaxonomyError
 
 if TYPE_CHECKING:
-    from hieratk.diagnostics import Problem
+    from hieratk.diagnostics import Problem, Source
+    from hieratk.taxonomy.selection import Selection
 
 taxonomy_app = typer.Typer(
     name="taxonomy",
@@ -24,6 +27,7 @@ taxonomy_app = typer.Typer(
 )
 
 _SEVERITIES = ("error", "warning", "info")
+_TABLE = rb"tool(\.hieratk|\.?[^\w.])"
 
 
 @taxonomy_app.command(cls=LightCommand)
@@ -32,10 +36,22 @@ def validate(
         list[str] | None,
         typer.Argument(metavar="FILE|NAME...", help="Files, names of known trees, or - for standard input."),
     ] = None,
-    format_: Annotated[str, typer.Option("--format", help="full, concise, json, sarif or github.")] = "full",
+    format_: Annotated[str, typer.Option("--format", help="full, concise, json, jsonl, sarif or github.")] = "full",
     fail_on: Annotated[
-        str, typer.Option("--fail-on", help="Exit with 1 from this severity on: error, warning, info.")
-    ] = "error",
+        str | None, typer.Option("--fail-on", help="Exit with 1 from this severity on: error, warning, info.")
+    ] = None,
+    select: Annotated[
+        list[str] | None,
+        typer.Option("--select", metavar="CODES", help="Only these rules, by the beginnings of their codes: Y,T3."),
+    ] = None,
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", metavar="CODES", help="Not these rules: T301,T4.")
+    ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Make the safe fixes: what is meant stays as it is.")] = False,
+    unsafe_fixes: Annotated[
+        bool, typer.Option("--unsafe-fixes", help="Make all fixes, also those that need a look.")
+    ] = False,
+    diff: Annotated[bool, typer.Option("--diff", help="Show what the fixes would change, and write nothing.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Show information too, not only what may be wrong.")
     ] = False,
@@ -43,34 +59,71 @@ def validate(
 ) -> None:
     """Check taxonomies and show what is wrong with them, each finding at its place.
 
+    Rules and severities are also taken from [tool.hieratk.validate] of the nearest pyproject.toml.
+
     Example: hieratk taxonomy validate my_tree.yaml lclu --fail-on warning
     """
-    from hieratk.diagnostics import FORMATS, at_least, render, summary
+    from hieratk.diagnostics import FORMATS
 
     if not files:
         raise TaxonomyError(
             "nothing to check; name a file or a known tree, such as `hieratk taxonomy validate my_tree.yaml`"
         )
     _word("--format", format_, FORMATS)
-    _word("--fail-on", fail_on, _SEVERITIES)
-    problems: list[Problem] = []
+    if fail_on is not None:
+        _word("--fail-on", fail_on, _SEVERITIES)
+    wishes = _Wishes(fail_on, _codes("--select", select), _codes("--ignore", ignore))
     unreadable = 0
+    checked: list[_Checked] = []
     for file in files:
         try:
-            problems += _problems(file)
+            mended = fix or unsafe_fixes or diff
+            checked.append(_mended(file, wishes, unsafe=unsafe_fixes) if mended else _checked(file, wishes))
         except HieratkError as error:
             # The other files are still worth checking.
             typer.echo(f"error: {error}", err=True)
             unreadable += 1
-    threshold = fail_on if fail_on in _SEVERITIES else "error"
-    shown = [p for p in problems if verbose or p.severity != "info" or threshold == "info"]
-    _print(render(shown, format=format_, color=_colorful(format_)))
-    if format_ in ("full", "concise") and not quiet and len(files) > unreadable:
-        typer.echo(summary(shown, files=len(files) - unreadable), err=True)
+    if diff:
+        differences = "".join(_difference(entry) for entry in checked)
+        _print(differences)
+        raise typer.Exit(2 if unreadable else int(bool(differences)))
+    shown = [
+        p for entry in checked for p in entry.problems if verbose or entry.threshold == "info" or p.severity != "info"
+    ]
+    piped = _written(checked)
+    _report(shown, format_, fixed=sum(entry.fixed for entry in checked), files=0 if quiet else len(checked), err=piped)
     if unreadable:
         raise typer.Exit(2)
-    if any(at_least(problem.severity, threshold) for problem in problems):  # type: ignore[arg-type]  # one of _SEVERITIES
+    if any(entry.failed for entry in checked):
         raise typer.Exit(1)
+
+
+@dataclass(frozen=True, slots=True)
+class _Wishes:
+    """What the words of the command say about rules."""
+
+    fail_on: str | None
+    select: tuple[str, ...]
+    ignore: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """One file: its findings, and its new text where fixes changed it."""
+
+    source: Source
+    problems: list[Problem]
+    threshold: str
+    fixed: int = 0
+    text: str | None = None
+    path: Path | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether a finding reaches the severity that fails."""
+        from hieratk.diagnostics import at_least
+
+        return any(at_least(problem.severity, self.threshold) for problem in self.problems)  # type: ignore[arg-type]  # one of _SEVERITIES
 
 
 @taxonomy_app.command(cls=LightCommand)
@@ -100,20 +153,121 @@ def rule(
     _print(page(found))
 
 
-def _problems(file: str) -> list[Problem]:
+def _checked(file: str, wishes: _Wishes) -> _Checked:
+    source, path, problems = _source(file)
+    selection, threshold = _settings(path, wishes)
+    return _Checked(source, problems or _check(source, selection), threshold)
+
+
+def _mended(file: str, wishes: _Wishes, *, unsafe: bool) -> _Checked:
+    """As `_checked`, with the fixes made in the text; nothing is written here."""
+    from hieratk.diagnostics.edits import mend
+
+    if file != "-" and not Path(file).exists() and Path(file).suffix == "" and os.sep not in file:
+        raise TaxonomyError(f"fixes are made in files that are given by their paths; `{file}` is a name")
+    source, path, problems = _source(file)
+    selection, threshold = _settings(path, wishes)
+    if problems:
+        return _Checked(source, problems, threshold)
+    done = mend(source, lambda text: _check(text, selection), unsafe=unsafe)
+    text = done.after.text if done.changed or path is None else None
+    return _Checked(source, done.problems, threshold, done.fixed, text, path)
+
+
+def _written(checked: list[_Checked]) -> bool:
+    """Write the new texts; whether one of them went to standard output."""
+    piped = False
+    for entry in checked:
+        if entry.text is None:
+            continue
+        if entry.path is None:
+            _print(entry.text)
+            piped = True
+        else:
+            from hieratk.documents.writing import write_text
+
+            write_text(entry.path, entry.text)
+    return piped
+
+
+def _difference(entry: _Checked) -> str:
+    from hieratk.diagnostics.edits import difference
+
+    return difference(entry.source, entry.text) if entry.text is not None else ""
+
+
+def _report(problems: list[Problem], format_: str, *, fixed: int, files: int, err: bool) -> None:
+    """Findings, and the lines with the counts (none for 0 files); all of it on standard error with `err`."""
+    from hieratk.diagnostics import render, summary
+
+    text = render(problems, format=format_, color=not err and _colorful(format_))
+    if err:
+        typer.echo(text, err=True, nl=False)
+    else:
+        _print(text)
+    if format_ in ("full", "concise") and files:
+        if fixed:
+            typer.echo(f"{fixed} problem{'s' if fixed > 1 else ''} fixed", err=True)
+        typer.echo(summary(problems, files=files), err=True)
+
+
+def _settings(path: Path | None, wishes: _Wishes) -> tuple[Selection | None, str]:
+    """The rules for a file, None for all that are not off, and the severity that fails."""
+    folder = path.parent if path is not None else Path()
+    if not (wishes.select or wishes.ignore) and not any(
+        _may_speak(place / "pyproject.toml") for place in (folder.resolve(), *folder.resolve().parents)
+    ):
+        return None, wishes.fail_on or "error"
+    from hieratk.taxonomy.project import Project, project_of
+
+    project = project_of(folder)
+    if project == Project() and not (wishes.select or wishes.ignore):
+        return None, wishes.fail_on or "error"
+    selection = project.selection(path or Path("-"), select=wishes.select, ignore=wishes.ignore)
+    return selection, wishes.fail_on or project.fail_on or "error"
+
+
+def _may_speak(file: Path) -> bool:
+    """Whether a pyproject.toml may hold `[tool.hieratk]`: reading TOML takes longer than checking a taxonomy."""
+    try:
+        text = file.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError:
+        return True
+    # However the table is written: `[tool.hieratk]`, `tool."hieratk"`, or below `[tool]`.
+    return re.search(_TABLE, text) is not None
+
+
+def _source(file: str) -> tuple[Source, Path | None, list[Problem]]:
+    """The text of a file or a name, the file (None for standard input), and why it is no text where it is none."""
     from hieratk.documents import read_bytes, read_source
-    from hieratk.taxonomy.checking import check
 
     if file == "-":
         source, problems = read_bytes(sys.stdin.buffer, name="<stdin>")
-        return problems or check(source).problems
+        return source, None, problems
     path = Path(file)
     if not path.exists() and path.suffix == "" and os.sep not in file:
         from hieratk.taxonomy.catalog import find
 
         path = find(file)
     source, problems = read_source(path)
-    return problems or check(source).problems
+    return source, path, problems
+
+
+def _check(source: Source, selection: Selection | None) -> list[Problem]:
+    from hieratk.taxonomy.checking import check
+
+    return check(source, selection=selection).problems
+
+
+def _codes(option: str, words: list[str] | None) -> tuple[str, ...]:
+    codes = tuple(code.strip() for word in words or () for code in word.split(",") if code.strip())
+    if not codes:
+        return ()
+    from hieratk.taxonomy.project import known_codes
+
+    return known_codes(codes, option)
 
 
 def _word(option: str, given: str, words: tuple[str, ...]) -> None:

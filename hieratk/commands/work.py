@@ -55,7 +55,7 @@ def train(
                 levels = ", ".join(f"{name} {100 * level.miou:.1f} %" for name, level in step.validation.levels.items())
                 say(f"step {step.number}: validation mIoU {levels}", quiet=quiet)
 
-        fit(prepared, folder, resume=resume, device=_device(device), on_step=on_step)
+        fit(prepared, folder, resume=resume, device=choose_device(device), on_step=on_step)
     say(f"checkpoint: {folder}\nnext: hieratk evaluate {folder}", quiet=quiet)
 
 
@@ -84,7 +84,7 @@ def evaluate(
     opened = open_checkpoint(checkpoint)
     prepared = prepare(run or opened.run, folder=checkpoint)
     with progress("evaluate", quiet=quiet) as advance:
-        scores = score(checkpoint, prepared, split=split, device=_device(device), progress=advance)
+        scores = score(checkpoint, prepared, split=split, device=choose_device(device), progress=advance)
     if format == "json":
         print(scores.to_json())
     else:
@@ -95,6 +95,9 @@ def predict(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="The folder that `hieratk train` wrote.")],
     images: Annotated[list[Path], typer.Argument(metavar="IN.tif...", help="Scenes.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="The map; for several scenes, a folder.")],
+    tree: Annotated[
+        str | None, typer.Option(help="After a transfer: the id of the tree to predict [default: the target].")
+    ] = None,
     window: Annotated[int | None, typer.Option(min=1, help="Window size in pixels [default: the run file's].")] = None,
     overlap: Annotated[
         int | None, typer.Option(min=0, help="Pixels that neighbours share [default: the run file's].")
@@ -115,6 +118,9 @@ def predict(
     from hieratk.prediction import predict as write_map
 
     opened = open_checkpoint(checkpoint)
+    if tree is not None:
+        opened = opened.of_tree(tree)
+        checkpoint = opened.folder
     stated = opened.run.run.predict
     size, shared = window or stated.window, stated.overlap if overlap is None else overlap
     if shared >= size:
@@ -126,12 +132,13 @@ def predict(
         with progress(image.name, quiet=quiet) as advance:
             done = write_map(
                 checkpoint, image, target, window=size, overlap=shared, batch=stated.batch,
-                device=_device(device), progress=advance,
+                device=choose_device(device), progress=advance,
             )  # fmt: skip
         say(f"{target}: {done.predicted:,} pixels predicted, {done.nodata:,} without data", quiet=quiet)
 
 
-def _device(name: str) -> str:
+def choose_device(name: str) -> str:
+    """The device of a word; raises ConfigError for one that cannot be used."""
     import torch
 
     from hieratk.errors import ConfigError
