@@ -53,10 +53,6 @@ def tree_of(seed: int) -> tuple[np.random.Generator, Taxonomy]:
     return random, random_tree(random, most=200 if LONG else 30, levels=6 if LONG else 4)
 
 
-def options(name: str) -> dict[str, str]:
-    return {} if name == "logicseg" else {"reduction": "none"}
-
-
 def case(
     seed: int, *, pixels: int = 6, small: bool = False
 ) -> tuple[Taxonomy, np.random.Generator, Tensor, Tensor, list[Label]]:
