@@ -85,7 +85,8 @@ def ordinal_codes(dataset_codes: Sequence[int]) -> Codes:
     table = np.asarray(dataset_codes)
 
     def codes(values: NDArray[Any]) -> NDArray[Any]:
-        return table[values]
+        found: NDArray[Any] = table[values]
+        return found
 
     return codes
 

@@ -39,7 +39,7 @@ def nearest_class(code: str, values: Mapping[str, int]) -> int:
 
 def label_values(taxonomy: Taxonomy) -> dict[str, int]:
     """Code -> label value, from 1 on in the order of the tree."""
-    return {node.code: value for value, node in enumerate((n for n in taxonomy.nodes if n.code), 1)}
+    return {code: value for value, code in enumerate((n.code for n in taxonomy.nodes if n.code), 1)}
 
 
 def write_tree(folder: Path) -> Path:

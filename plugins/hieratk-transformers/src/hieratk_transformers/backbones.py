@@ -176,7 +176,7 @@ def _made(
     read = read_config(name, weights)
     if read.model_type != model_type:
         raise PluginError(f"{name}: the weights at '{weights}' are of {read.model_type}, not of {model_type}")
-    maps = {key: chosen[key] for key in ("out_features", "add_fpn") if key in chosen}
+    maps: dict[str, Any] = {key: chosen[key] for key in ("out_features", "add_fpn") if key in chosen}
     if "out_indices" in chosen:
         maps["out_indices"] = [read.num_hidden_layers * k // 4 for k in (1, 2, 3, 4)]
     return _backbone(name, _with(read, maps | rate | (config or {})), weights, in_channels)
