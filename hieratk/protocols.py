@@ -1,4 +1,4 @@
-"""What a backbone, a model and a data set must offer: types only, and the names that plugins register under.
+"""What a backbone, a model, a data set and a loss must offer: types only, and the names that plugins register under.
 
 A plugin is an entry point: a name in one of the groups below that points to a factory. The factory's signature is its
 option schema (`hieratk.plugins.check_options`), so options are keyword-only, annotated, and `**kwargs` does not occur.
@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Kind = Literal["model", "backbone", "dataset"]
+    from hieratk.taxonomy.tree import Taxonomy
+
+Kind = Literal["model", "backbone", "dataset", "loss"]
 
 API = 1
 """The version of these protocols. A plugin module may state the one it was written for as `HIERATK_API`."""
@@ -25,6 +27,7 @@ GROUPS: Mapping[Kind, str] = {
     "model": "hieratk.models",
     "backbone": "hieratk.backbones",
     "dataset": "hieratk.datasets",
+    "loss": "hieratk.losses",
 }
 """Entry point group of each kind of plugin."""
 
@@ -120,3 +123,14 @@ class DatasetFactory(Protocol):
     """The folder to read from or to write into, then the data set's own keyword-only options."""
 
     def __call__(self, folder: Path) -> Dataset: ...
+
+
+class LossFactory(Protocol):
+    """A taxonomy, then the loss' own keyword-only options; a `torch.nn.Module` comes back.
+
+    The module is called with node logits (B, N, H, W) of any float dtype, channels as in `hieratk.taxonomy.tables`,
+    and labels (B, L, H, W) int64, IGNORE where a level has none; it gives one number. A pixel without any label adds
+    exactly nothing to value and gradient. Labels are never written to.
+    """
+
+    def __call__(self, taxonomy: Taxonomy) -> nn.Module: ...

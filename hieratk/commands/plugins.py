@@ -20,7 +20,7 @@ plugins_app = typer.Typer(
 )
 
 _NAME = typer.Argument(help="Name of a plugin, as `hieratk plugins list` shows it.")
-_KIND = typer.Option("--kind", help="model, backbone or dataset, where a name is used for several.")
+_KIND = typer.Option("--kind", help="model, backbone, dataset or loss, where a name is used for several.")
 
 
 @plugins_app.command(name="list")
@@ -140,12 +140,14 @@ def _import_checks(plugin: Plugin, seconds: float | None) -> list[Check]:
 
 def _checks(plugin: Plugin, options: dict[str, Any], bands: tuple[int, ...], *, compiled: bool) -> list[Check]:
     from hieratk.plugins import check_options, load
-    from hieratk.testing import BANDS, check_backbone, check_dataset, check_model
+    from hieratk.testing import BANDS, check_backbone, check_dataset, check_loss, check_model
 
     factory = load(plugin.kind, plugin.name)
     options = check_options(factory, options, plugin=f"{plugin.kind} '{plugin.name}'")
     if plugin.kind == "dataset":
         return check_dataset(factory, options=options)
+    if plugin.kind == "loss":
+        return check_loss(factory, options=options)
     run = check_model if plugin.kind == "model" else check_backbone
     return run(factory, options=options, bands=bands or BANDS, compiled=compiled)
 

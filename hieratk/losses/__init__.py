@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
+
+from torch import nn
 
 from hieratk.diagnostics import nearest
 from hieratk.errors import ConfigError
@@ -17,6 +19,7 @@ from hieratk.losses.logicseg import LogicSegLoss
 from hieratk.losses.node_loss import NodeLoss
 from hieratk.losses.options import Coarse, Reduction
 from hieratk.losses.two_way import SoftTwoWayLoss
+from hieratk.plugins import available, load
 
 __all__ = [
     "NAMES",
@@ -60,14 +63,18 @@ NAMES: Mapping[str, type[NodeLoss]] = MappingProxyType(
 """What a run file calls each loss."""
 
 
-def by_name(name: str) -> type[NodeLoss]:
-    """The loss class that a run file means: called with the taxonomy and the options of its signature.
+def by_name(name: str) -> Callable[..., nn.Module]:
+    """The loss that a run file means: called with the taxonomy and the options of its signature.
 
-    Raises ConfigError, with the nearest name, for one that is not in `NAMES`.
+    A name that is not in `NAMES` is looked for among plugins (entry points `hieratk.losses`). Raises ConfigError, with
+    the nearest name, where there is none, PluginError for a plugin that cannot be loaded.
     """
-    try:
+    if name in NAMES:
         return NAMES[name]
-    except KeyError:
-        near = nearest(name, NAMES, limit=1)
-        hint = f"did you mean `{near[0]}`? There" if near else "there"
-        raise ConfigError(f"no loss `{name}`; {hint} are {', '.join(NAMES)}") from None
+    strangers = available("loss")
+    if name in strangers:
+        return load("loss", name)
+    known = (*NAMES, *strangers)
+    near = nearest(name, known, limit=1)
+    hint = f"did you mean `{near[0]}`? There" if near else "there"
+    raise ConfigError(f"no loss `{name}`; {hint} are {', '.join(known)}")

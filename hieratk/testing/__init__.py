@@ -5,13 +5,14 @@
         assert all(check.passed for check in checks), report(checks)
 
 Every check runs, whatever the others say, and a failed one tells what was expected and what came. What a backbone, a
-model and a data set must offer is written in `hieratk.protocols`. The checks run on the CPU and leave torch's random
-state as it was.
+model, a data set and a loss must offer is written in `hieratk.protocols`. The checks run on the CPU and leave torch's
+random state as it was.
 """
 
 from hieratk.testing.checks import Check, report
 from hieratk.testing.datasets import check_dataset
 from hieratk.testing.imports import IMPORT_SECONDS, check_import
+from hieratk.testing.losses import check_loss
 from hieratk.testing.modules import BANDS, ODD_SIZES, PoolBackbone, check_backbone, check_model
 
 __all__ = [
@@ -23,6 +24,7 @@ __all__ = [
     "check_backbone",
     "check_dataset",
     "check_import",
+    "check_loss",
     "check_model",
     "report",
 ]
