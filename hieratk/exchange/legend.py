@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,10 +9,8 @@ from hieratk.diagnostics import nearest
 from hieratk.errors import ExchangeError
 from hieratk.exchange.counting import number, some
 from hieratk.exchange.records import MOST_VALUES
+from hieratk.taxonomy.colors import color_of
 from hieratk.taxonomy.tree import Encoding, Level, Role, Taxonomy
-
-_GOLDEN = 0.618034
-"""Steps of the golden section around the colour circle keep neighbours apart, however many there are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +130,10 @@ def unclear_values(found: Legend) -> list[str]:
 
 
 def shown_color(taxonomy: Taxonomy, id_: str) -> str:
-    """The colour of a class for formats that must have one: its own, else that of the nearest class above that has
-    one, else one by its place in the tree. (chosen)"""
-    for above in (id_, *taxonomy.ancestors(id_)) if id_ in taxonomy else ():
-        color = taxonomy[above].color
-        if color is not None:
-            return color
+    """The colour of a class for formats that must have one: the one that maps have (`taxonomy.colors`)."""
     if id_ not in taxonomy:
         return next((s.color for s in taxonomy.special if s.id == id_ and s.color), "#000000")
-    place = next(i for i, node in enumerate(taxonomy.nodes) if node.id == id_)
-    red, green, blue = colorsys.hls_to_rgb(place * _GOLDEN % 1.0, 0.55, 0.55)
-    return f"#{round(red * 255):02x}{round(green * 255):02x}{round(blue * 255):02x}"
+    return "#{:02x}{:02x}{:02x}".format(*color_of(taxonomy, id_))
 
 
 def made_up_colors(shown: list[Shown]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,11 +12,11 @@ from numpy.typing import NDArray
 
 from hieratk.errors import TaxonomyError
 from hieratk.rasters import Entry
-from hieratk.taxonomy.tree import Encoding, Level, Taxonomy
+from hieratk.remap.legend import level_legend
+from hieratk.taxonomy.colors import RGB, color_of
+from hieratk.taxonomy.tree import Level, Taxonomy
 
 _DTYPES = ("uint8", "uint16", "int16", "int32", "uint32")
-
-RGB = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,30 +80,15 @@ def legend(taxonomy: Taxonomy) -> Legend:
 
 
 def _band(taxonomy: Taxonomy, level: Level) -> BandLegend:
-    encoding = _encoding(taxonomy, level)
-    stated = [encoding.first_value(id_) for id_ in level.classes]
-    # Values of classes on other levels and of specials stay free for them, so that one value never means two things.
-    taken = {value for low, high, _ in encoding.values if high - low < 65536 for value in range(low, high + 1)}
-    free = (value for value in range(1, 2**31) if value not in taken)
-    values = [next(free) if value is None else value for value in stated]
+    stated = level_legend(taxonomy, level.name)
     return BandLegend(
         level=level.name,
         classes=level.classes,
         names=tuple(taxonomy[id_].name or id_ for id_ in level.classes),
-        values=np.array(values, np.int64),
+        values=np.array([stated.values[id_] for id_ in level.classes], np.int64),
         colors=tuple(color_of(taxonomy, id_) for id_ in level.classes),
-        derived=tuple(id_ for id_, value in zip(level.classes, stated, strict=True) if value is None),
+        derived=stated.derived,
     )
-
-
-def _encoding(taxonomy: Taxonomy, level: Level) -> Encoding:
-    encodings = taxonomy.encodings
-    own = [e for e in encodings.values() if e.level == level.index]
-    default = [encodings["default"]] if "default" in encodings else []
-    for encoding in (*own, *default, *encodings.values()):
-        if all(encoding.first_value(id_) is not None for id_ in level.classes):
-            return encoding
-    return (*default, *encodings.values(), Encoding("default"))[0]
 
 
 def _declared_nodata(taxonomy: Taxonomy) -> Iterator[int]:
@@ -118,29 +102,3 @@ def _declared_nodata(taxonomy: Taxonomy) -> Iterator[int]:
                     value = encoding.first_value(special.id)
                     if value is not None:
                         yield value
-
-
-def color_of(taxonomy: Taxonomy, id_: str) -> RGB:
-    """The colour of a class; one without its own takes its nearest coloured ancestor's, varied by its place among its
-    siblings, and where nothing above is coloured either, an even step around the colour circle."""
-    node = taxonomy[id_]
-    if node.color is not None:
-        return _rgb(node.color)
-    siblings = (
-        taxonomy[node.parent].children if node.parent else tuple(n.id for n in taxonomy.nodes if n.parent is None)
-    )
-    place = (siblings.index(id_) + 0.5) / len(siblings)
-    base = next((taxonomy[a].color for a in taxonomy.ancestors(id_) if taxonomy[a].color is not None), None)
-    if base is None:
-        return _from_hls(place, 0.5, 0.6)
-    hue, lightness, saturation = colorsys.rgb_to_hls(*(channel / 255 for channel in _rgb(base)))
-    return _from_hls(hue + 0.08 * (place - 0.5), min(0.9, max(0.15, lightness + 0.4 * (place - 0.5))), saturation)
-
-
-def _from_hls(hue: float, lightness: float, saturation: float) -> RGB:
-    r, g, b = colorsys.hls_to_rgb(hue % 1.0, lightness, saturation)
-    return round(r * 255), round(g * 255), round(b * 255)
-
-
-def _rgb(color: str) -> RGB:
-    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import colorsys
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -10,10 +9,10 @@ from itertools import chain
 
 from hieratk.errors import TaxonomyError
 from hieratk.rasters import Entry
+from hieratk.taxonomy.colors import color_of, rgb
 from hieratk.taxonomy.spec import DTYPE_RANGES
 from hieratk.taxonomy.tree import Encoding, Level, Taxonomy
 
-RGB = tuple[int, int, int]
 _DTYPES = ("uint8", "uint16", "int16", "int32", "uint32")
 
 
@@ -37,7 +36,7 @@ class Legend:
         found = []
         for id_, value in self.values.items():
             if id_ in special:
-                name, color = special[id_].name, _rgb(special[id_].color or "#000000")
+                name, color = special[id_].name, rgb(special[id_].color or "#000000")
             else:
                 name, color = self.taxonomy[id_].name, color_of(self.taxonomy, id_)
             found.append(Entry(value, name or id_, id_, color))
@@ -137,29 +136,3 @@ def _declared_nodata(taxonomy: Taxonomy, encoding: Encoding) -> Iterator[int]:
         if one.nodata is not None:
             yield one.nodata
         yield from (low for low, _, owner in one.values if roles.get(owner) == "nodata")
-
-
-def color_of(taxonomy: Taxonomy, id_: str) -> RGB:
-    """The colour of a class; one without its own takes its nearest coloured ancestor's, varied by its place among its
-    siblings, and where nothing above is coloured either, an even step around the colour circle."""
-    node = taxonomy[id_]
-    if node.color is not None:
-        return _rgb(node.color)
-    siblings = (
-        taxonomy[node.parent].children if node.parent else tuple(n.id for n in taxonomy.nodes if n.parent is None)
-    )
-    place = (siblings.index(id_) + 0.5) / len(siblings)
-    base = next((taxonomy[a].color for a in taxonomy.ancestors(id_) if taxonomy[a].color is not None), None)
-    if base is None:
-        return _from_hls(place, 0.5, 0.6)
-    hue, lightness, saturation = colorsys.rgb_to_hls(*(channel / 255 for channel in _rgb(base)))
-    return _from_hls(hue + 0.08 * (place - 0.5), min(0.9, max(0.15, lightness + 0.4 * (place - 0.5))), saturation)
-
-
-def _from_hls(hue: float, lightness: float, saturation: float) -> RGB:
-    r, g, b = colorsys.hls_to_rgb(hue % 1.0, lightness, saturation)
-    return round(r * 255), round(g * 255), round(b * 255)
-
-
-def _rgb(color: str) -> RGB:
-    return int(color[1:3], 16), int(color[3:5], 16), int(color[5:7], 16)
