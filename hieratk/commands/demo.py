@@ -46,7 +46,10 @@ def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder for everything the demo writes.")] = Path("demo"),
     quiet: Annotated[bool, typer.Option("--quiet", help="Print the results only.")] = False,
 ) -> None:
-    """Indian Pines, from scene to maps: validate, train, evaluate, predict, transfer.  Example: hieratk demo --out demo"""
+    """Indian Pines, from scene to maps: validate, train, evaluate, predict, transfer.
+
+    Example: hieratk demo --out demo
+    """
     import shutil
 
     from hieratk.commands.show import print_scores, progress, say

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import re
-import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hieratk.commands.findings import Documents, check_files, print_text
 from hieratk.commands.light import LightCommand, LightGroup
-from hieratk.errors import HieratkError, TaxonomyError
+from hieratk.errors import TaxonomyError
 
 if TYPE_CHECKING:
     from hieratk.diagnostics import Problem, Source
@@ -25,9 +22,6 @@ taxonomy_app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
-
-_SEVERITIES = ("error", "warning", "info")
-_TABLE = rb"tool(\.hieratk|\.?[^\w.])"
 
 
 @taxonomy_app.command(cls=LightCommand)
@@ -63,67 +57,11 @@ def validate(
 
     Example: hieratk taxonomy validate my_tree.yaml lclu --fail-on warning
     """
-    from hieratk.diagnostics import FORMATS
-
-    if not files:
-        raise TaxonomyError(
-            "nothing to check; name a file or a known tree, such as `hieratk taxonomy validate my_tree.yaml`"
-        )
-    _word("--format", format_, FORMATS)
-    if fail_on is not None:
-        _word("--fail-on", fail_on, _SEVERITIES)
-    wishes = _Wishes(fail_on, _codes("--select", select), _codes("--ignore", ignore))
-    unreadable = 0
-    checked: list[_Checked] = []
-    for file in files:
-        try:
-            mended = fix or unsafe_fixes or diff
-            checked.append(_mended(file, wishes, unsafe=unsafe_fixes) if mended else _checked(file, wishes))
-        except HieratkError as error:
-            # The other files are still worth checking.
-            typer.echo(f"error: {error}", err=True)
-            unreadable += 1
-    if diff:
-        differences = "".join(_difference(entry) for entry in checked)
-        _print(differences)
-        raise typer.Exit(2 if unreadable else int(bool(differences)))
-    shown = [
-        p for entry in checked for p in entry.problems if verbose or entry.threshold == "info" or p.severity != "info"
-    ]
-    piped = _written(checked)
-    _report(shown, format_, fixed=sum(entry.fixed for entry in checked), files=0 if quiet else len(checked), err=piped)
-    if unreadable:
-        raise typer.Exit(2)
-    if any(entry.failed for entry in checked):
-        raise typer.Exit(1)
-
-
-@dataclass(frozen=True, slots=True)
-class _Wishes:
-    """What the words of the command say about rules."""
-
-    fail_on: str | None
-    select: tuple[str, ...]
-    ignore: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """One file: its findings, and its new text where fixes changed it."""
-
-    source: Source
-    problems: list[Problem]
-    threshold: str
-    fixed: int = 0
-    text: str | None = None
-    path: Path | None = None
-
-    @property
-    def failed(self) -> bool:
-        """Whether a finding reaches the severity that fails."""
-        from hieratk.diagnostics import at_least
-
-        return any(at_least(problem.severity, self.threshold) for problem in self.problems)  # type: ignore[arg-type]  # one of _SEVERITIES
+    check_files(
+        files, Documents(_check, _find, TaxonomyError, "tree", "hieratk taxonomy validate my_tree.yaml"),
+        format_=format_, fail_on=fail_on, select=select, ignore=ignore, fix=fix, unsafe_fixes=unsafe_fixes, diff=diff,
+        verbose=verbose, quiet=quiet,
+    )  # fmt: skip
 
 
 @taxonomy_app.command(cls=LightCommand)
@@ -141,7 +79,9 @@ def rule(
 
     known = rules()
     if code is None:
-        _print("".join(f"{entry.code}  {entry.severity:<8} {entry.name}: {entry.what}\n" for entry in known.values()))
+        print_text(
+            "".join(f"{entry.code}  {entry.severity:<8} {entry.name}: {entry.what}\n" for entry in known.values())
+        )
         return
     by_name = {entry.name: entry for entry in known.values()}
     found = known.get(code.upper()) or by_name.get(code.lower())
@@ -150,141 +90,16 @@ def rule(
         close = nearest(code.lower(), by_name)
         way = f"did you mean `{close[0]}`?" if close else "`hieratk taxonomy rule` lists all of them"
         raise TaxonomyError(f"there is no rule `{code}`; {way}")
-    _print(page(found))
+    print_text(page(found))
 
 
-def _checked(file: str, wishes: _Wishes) -> _Checked:
-    source, path, problems = _source(file)
-    selection, threshold = _settings(path, wishes)
-    return _Checked(source, problems or _check(source, selection), threshold)
+def _find(name: str) -> Path:
+    from hieratk.taxonomy.catalog import find
 
-
-def _mended(file: str, wishes: _Wishes, *, unsafe: bool) -> _Checked:
-    """As `_checked`, with the fixes made in the text; nothing is written here."""
-    from hieratk.diagnostics.edits import mend
-
-    if file != "-" and not Path(file).exists() and Path(file).suffix == "" and os.sep not in file:
-        raise TaxonomyError(f"fixes are made in files that are given by their paths; `{file}` is a name")
-    source, path, problems = _source(file)
-    selection, threshold = _settings(path, wishes)
-    if problems:
-        return _Checked(source, problems, threshold)
-    done = mend(source, lambda text: _check(text, selection), unsafe=unsafe)
-    text = done.after.text if done.changed or path is None else None
-    return _Checked(source, done.problems, threshold, done.fixed, text, path)
-
-
-def _written(checked: list[_Checked]) -> bool:
-    """Write the new texts; whether one of them went to standard output."""
-    piped = False
-    for entry in checked:
-        if entry.text is None:
-            continue
-        if entry.path is None:
-            _print(entry.text)
-            piped = True
-        else:
-            from hieratk.documents.writing import write_text
-
-            write_text(entry.path, entry.text)
-    return piped
-
-
-def _difference(entry: _Checked) -> str:
-    from hieratk.diagnostics.edits import difference
-
-    return difference(entry.source, entry.text) if entry.text is not None else ""
-
-
-def _report(problems: list[Problem], format_: str, *, fixed: int, files: int, err: bool) -> None:
-    """Findings, and the lines with the counts (none for 0 files); all of it on standard error with `err`."""
-    from hieratk.diagnostics import render, summary
-
-    text = render(problems, format=format_, color=not err and _colorful(format_))
-    if err:
-        typer.echo(text, err=True, nl=False)
-    else:
-        _print(text)
-    if format_ in ("full", "concise") and files:
-        if fixed:
-            typer.echo(f"{fixed} problem{'s' if fixed > 1 else ''} fixed", err=True)
-        typer.echo(summary(problems, files=files), err=True)
-
-
-def _settings(path: Path | None, wishes: _Wishes) -> tuple[Selection | None, str]:
-    """The rules for a file, None for all that are not off, and the severity that fails."""
-    folder = path.parent if path is not None else Path()
-    if not (wishes.select or wishes.ignore) and not any(
-        _may_speak(place / "pyproject.toml") for place in (folder.resolve(), *folder.resolve().parents)
-    ):
-        return None, wishes.fail_on or "error"
-    from hieratk.taxonomy.project import Project, project_of
-
-    project = project_of(folder)
-    if project == Project() and not (wishes.select or wishes.ignore):
-        return None, wishes.fail_on or "error"
-    selection = project.selection(path or Path("-"), select=wishes.select, ignore=wishes.ignore)
-    return selection, wishes.fail_on or project.fail_on or "error"
-
-
-def _may_speak(file: Path) -> bool:
-    """Whether a pyproject.toml may hold `[tool.hieratk]`: reading TOML takes longer than checking a taxonomy."""
-    try:
-        text = file.read_bytes()
-    except (FileNotFoundError, NotADirectoryError):
-        return False
-    except OSError:
-        return True
-    # However the table is written: `[tool.hieratk]`, `tool."hieratk"`, or below `[tool]`.
-    return re.search(_TABLE, text) is not None
-
-
-def _source(file: str) -> tuple[Source, Path | None, list[Problem]]:
-    """The text of a file or a name, the file (None for standard input), and why it is no text where it is none."""
-    from hieratk.documents import read_bytes, read_source
-
-    if file == "-":
-        source, problems = read_bytes(sys.stdin.buffer, name="<stdin>")
-        return source, None, problems
-    path = Path(file)
-    if not path.exists() and path.suffix == "" and os.sep not in file:
-        from hieratk.taxonomy.catalog import find
-
-        path = find(file)
-    source, problems = read_source(path)
-    return source, path, problems
+    return find(name)
 
 
 def _check(source: Source, selection: Selection | None) -> list[Problem]:
     from hieratk.taxonomy.checking import check
 
     return check(source, selection=selection).problems
-
-
-def _codes(option: str, words: list[str] | None) -> tuple[str, ...]:
-    codes = tuple(code.strip() for word in words or () for code in word.split(",") if code.strip())
-    if not codes:
-        return ()
-    from hieratk.taxonomy.project import known_codes
-
-    return known_codes(codes, option)
-
-
-def _word(option: str, given: str, words: tuple[str, ...]) -> None:
-    if given not in words:
-        from hieratk.diagnostics import nearest
-
-        close = nearest(given, words)
-        way = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(words)}"
-        raise TaxonomyError(f"{option} knows no `{given}`; {way}")
-
-
-def _colorful(format_: str) -> bool:
-    return format_ in ("full", "concise") and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-
-
-def _print(text: str) -> None:
-    """Write to standard output; characters that the terminal's encoding lacks are written as escapes."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    sys.stdout.flush()
