@@ -16,7 +16,16 @@ import torch
 from torch import Tensor
 
 import hieratk as hk
-from hieratk.decoding import best_path, independent, leaf_first, top_down
+from hieratk.decoding import (
+    abstaining,
+    best_path,
+    expected_cost,
+    hf1_optimal,
+    independent,
+    leaf_first,
+    least_distance,
+    top_down,
+)
 from hieratk.tensors import TaxonomyTensors
 
 
@@ -33,6 +42,11 @@ def compare(name: str, images: int, size: int, rounds: int) -> None:
     calls: dict[str, Callable[[], Tensor]] = {"argmax over leaves": lambda: tree.split(logits)[-1].argmax(1)}
     for decode in (best_path, leaf_first, top_down, independent):
         calls[decode.__name__] = lambda decode=decode: decode(logits, tree)
+    cost = 1 - torch.eye(tree.sizes[-1])
+    calls["expected_cost"] = lambda: expected_cost(logits, tree, cost=cost)
+    calls["least_distance"] = lambda: least_distance(logits, tree)
+    calls["hf1_optimal"] = lambda: hf1_optimal(logits, tree)
+    calls["abstaining"] = lambda: abstaining(logits, tree, threshold=0.9)
     found: dict[str, list[float]] = {key: [] for key in calls}
     for _ in range(rounds):
         for key, call in calls.items():

@@ -47,6 +47,7 @@ def compare(name: str, images: int, size: int, rounds: int) -> None:
             len(pairs[0][0]),
         ),
         "compute": (metrics.compute, 1),
+        "mistakes": (metrics.mistakes, 1),
     }
     found: dict[str, list[float]] = {key: [] for key in calls}
     for _ in range(rounds):

@@ -29,6 +29,7 @@ from torch import Tensor
 import hieratk
 from hieratk.config import RunFile, dump_run, load_run
 from hieratk.data.survey import Statistics
+from hieratk.decoding import Calibration
 from hieratk.errors import CheckpointError, HieratkError
 from hieratk.heads import NodeHead
 from hieratk.models import HierarchicalModel, build
@@ -65,6 +66,7 @@ class Checkpoint:
     state: Path | None
     band_names: tuple[str, ...]
     prototypes_file: Path | None
+    calibration: Calibration | None = None
 
     @property
     def transferred(self) -> bool:
@@ -245,6 +247,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             state=folder / content["state"] if content["state"] else None,
             band_names=tuple(content.get("band_names") or (f"band {band}" for band in content["bands"])),
             prototypes_file=folder / content["prototypes"] if content.get("prototypes") else None,
+            calibration=Calibration.from_json(content["calibration"]) if content.get("calibration") else None,
         )
         written = content["taxonomy"]["fingerprint"]
     except HieratkError:
@@ -259,6 +262,20 @@ def open_checkpoint(folder: Path) -> Checkpoint:
     if not checkpoint.weights.is_file():
         raise CheckpointError(f"{checkpoint.weights} is missing, though {path} names it")
     return checkpoint
+
+
+def store_calibration(folder: Path, calibration: Calibration) -> None:
+    """Put a calibration into a checkpoint. Training on writes a new checkpoint without one, as the weights are others.
+
+    Raises CheckpointError where there is no whole checkpoint, or it cannot be written.
+    """
+    open_checkpoint(folder)
+    path = folder / "checkpoint.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        _replace(path, json.dumps({**content, "calibration": calibration.to_json()}, indent=1))
+    except OSError as error:
+        raise CheckpointError(f"cannot write {path}: {error}; the checkpoint is as it was") from None
 
 
 def restore(checkpoint: Checkpoint, model: HierarchicalModel, optimizer: torch.optim.Optimizer) -> None:

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hieratk.decoding import best_path, independent, is_path, leaf_first, paths_of, top_down
+from hieratk.decoding import (
+    UNDECIDED,
+    Posterior,
+    abstaining,
+    best_path,
+    expected_cost,
+    heaviest_path,
+    hf1_optimal,
+    independent,
+    is_path,
+    leaf_first,
+    leaf_posterior,
+    least_distance,
+    path_posterior,
+    paths_of,
+    sibling_posterior,
+    tempered,
+    top_down,
+)
 from hieratk.errors import ConfigError
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
@@ -144,3 +164,239 @@ def test_wrong_number_of_weights_is_refused() -> None:
     tree = TaxonomyTensors(TWO)
     with pytest.raises(ConfigError, match=r"3 level_weights for 2 levels \(level1, level2\); give one a level"):
         best_path(torch.zeros(1, 5, 1), tree, level_weights=[1, 1, 1])
+
+
+# Decoders that weigh risks, against plain loops over all nodes of the tree.
+
+POSTERIORS: tuple[Posterior, ...] = (path_posterior, leaf_posterior, sibling_posterior)
+
+
+def mass(truth: Truth, leaves: list[float], id_: str | None) -> float:
+    return math.fsum(p for p, leaf in zip(leaves, truth.leaves, strict=True) if id_ is None or id_ in truth.path(leaf))
+
+
+def path(truth: Truth, id_: str | None) -> list[str]:
+    return [] if id_ is None else truth.path(id_)
+
+
+def distance(truth: Truth, a: str | None, b: str | None) -> int:
+    return len(set(path(truth, a)) ^ set(path(truth, b)))
+
+
+def hf1(truth: Truth, a: str, b: str) -> float:
+    both = set(truth.path(a)) & set(truth.path(b))
+    return 2 * len(both) / (len(truth.path(a)) + len(truth.path(b)))
+
+
+def rows(truth: Truth, id_: str | None) -> list[int]:
+    """Class index at each level of a decision for a node: where all the leaves below it agree."""
+    found = []
+    for level in range(truth.depth):
+        leaves = truth.leaves if id_ is None else truth.leaves_below(id_)
+        classes = {truth.class_at(leaf, level) for leaf in leaves}
+        found.append(truth.levels[level].index(classes.pop()) if len(classes) == 1 else UNDECIDED)
+    return found
+
+
+def check(truth: Truth, found: list[int], scores: dict[str | None, float]) -> None:
+    """The decision is among the best: the highest score, within rounding, of the nodes that read as `found`."""
+    meant = [score for id_, score in scores.items() if rows(truth, id_) == found]
+    assert meant, f"{found} is no node"
+    assert max(meant) == pytest.approx(max(scores.values()), abs=1e-9)
+
+
+def softmax_of_paths(truth: Truth, z: np.ndarray, weights: list[float]) -> list[float]:
+    return oracle.softmax(oracle.path_scores(truth, z, weights))
+
+
+def of_siblings(truth: Truth, z: np.ndarray) -> list[float]:
+    """Down the levels: each class against the others with the same class above."""
+    found = []
+    for leaf in truth.leaves:
+        p = 1.0
+        for level in range(truth.depth):
+            rivals = [
+                c
+                for c, id_ in enumerate(truth.levels[level])
+                if level == 0
+                or any(
+                    truth.class_at(v, level) == id_ and truth.class_at(v, level - 1) == truth.class_at(leaf, level - 1)
+                    for v in truth.leaves
+                )
+            ]
+            scores = oracle.softmax([float(z[truth.channel(level, c)]) for c in rivals])
+            p *= scores[rivals.index(truth.levels[level].index(truth.class_at(leaf, level)))]
+        found.append(p)
+    return found
+
+
+@MANY
+@given(taxonomies(), st.data())
+def test_posteriors_are_what_they_say(taxonomy: Taxonomy, data: st.DataObject) -> None:
+    truth, tree = Truth(taxonomy), TaxonomyTensors(taxonomy)
+    logits = draw_logits(data, tree.channels, ties=False)
+    temperatures = [data.draw(st.sampled_from([0.5, 1.0, 4.0])) for _ in range(truth.depth)]
+    found = [by_pixel(f(logits, tree)) for f in (*POSTERIORS, tempered(temperatures))]
+    for pixel, z in enumerate(by_pixel(logits)):
+        leaves = oracle.softmax([float(z[truth.channel(truth.depth - 1, v)]) for v in range(len(truth.leaves))])
+        expected = [
+            softmax_of_paths(truth, z, [1.0] * truth.depth),
+            leaves,
+            of_siblings(truth, z),
+            softmax_of_paths(truth, z, [1 / t for t in temperatures]),
+        ]
+        for i in range(4):
+            assert found[i][pixel].tolist() == pytest.approx(expected[i], abs=1e-12)
+
+
+@MANY
+@given(taxonomies(), st.data(), st.sampled_from(POSTERIORS))
+def test_abstaining_gives_the_finest_class_above_the_threshold(
+    taxonomy: Taxonomy, data: st.DataObject, posterior: Posterior
+) -> None:
+    truth, tree = Truth(taxonomy), TaxonomyTensors(taxonomy)
+    logits = draw_logits(data, tree.channels, ties=False)
+    threshold = data.draw(st.sampled_from([0.5, 0.6, 0.9, 0.99]))
+    found = by_pixel(abstaining(logits, tree, threshold=threshold, posterior=posterior))
+    median = by_pixel(abstaining(logits, tree, threshold=0.5, posterior=posterior))
+    for pixel, p in enumerate(by_pixel(posterior(logits, tree))):
+        above = [id_ for id_ in truth.predicted if mass(truth, p, id_) > threshold]
+        finest = max(above, key=lambda id_: len(truth.path(id_)), default=None)
+        assert found[pixel].tolist() == rows(truth, finest)
+        scores = {
+            id_: -math.fsum(q * distance(truth, id_, leaf) for q, leaf in zip(p, truth.leaves, strict=True))
+            for id_ in (*truth.predicted, None)
+        }
+        check(truth, median[pixel].tolist(), scores)
+
+
+@MANY
+@given(taxonomies(), st.data())
+def test_heaviest_path_and_its_probabilities(taxonomy: Taxonomy, data: st.DataObject) -> None:
+    truth, tree = Truth(taxonomy), TaxonomyTensors(taxonomy)
+    logits = draw_logits(data, tree.channels, ties=False)
+    classes, probabilities = heaviest_path(logits, tree)
+    assert is_path(classes, tree).all()
+    assert (probabilities.diff(dim=1) <= 0).all()
+    for pixel, leaves in enumerate(by_pixel(path_posterior(logits, tree))):
+        chosen = by_pixel(classes)[pixel].tolist()
+        remaining = list(truth.leaves)
+        for level in range(truth.depth):
+            masses = {
+                id_: math.fsum(
+                    p
+                    for p, leaf in zip(leaves, truth.leaves, strict=True)
+                    if leaf in remaining and truth.class_at(leaf, level) == id_
+                )
+                for id_ in truth.levels[level]
+            }
+            named = truth.levels[level][chosen[level]]
+            assert masses[named] == pytest.approx(max(masses.values()), abs=1e-12)
+            assert float(by_pixel(probabilities)[pixel, level]) == pytest.approx(masses[named], abs=1e-12)
+            remaining = [leaf for leaf in remaining if truth.class_at(leaf, level) == named]
+
+
+@MANY
+@given(taxonomies(), st.data(), st.sampled_from(POSTERIORS))
+def test_expected_cost_distance_and_f1_are_the_best_of_all_nodes(
+    taxonomy: Taxonomy, data: st.DataObject, posterior: Posterior
+) -> None:
+    truth, tree = Truth(taxonomy), TaxonomyTensors(taxonomy)
+    logits = draw_logits(data, tree.channels, ties=False)
+    choices: list[str | None] = data.draw(
+        st.sampled_from([[*truth.leaves], [*truth.predicted], [*truth.predicted, None]])
+    )
+    cost = rng(data.draw).normal(size=(len(truth.leaves), len(choices)))
+    costly = by_pixel(expected_cost(logits, tree, cost=torch.tensor(cost), posterior=posterior))
+    near = by_pixel(least_distance(logits, tree, posterior=posterior))
+    best = by_pixel(hf1_optimal(logits, tree, posterior=posterior))
+    for pixel, p in enumerate(by_pixel(posterior(logits, tree))):
+        pairs = list(zip(p, truth.leaves, strict=True))
+        check(truth, costly[pixel].tolist(), {id_: -float(p @ cost[:, k]) for k, id_ in enumerate(choices)})
+        check(
+            truth,
+            near[pixel].tolist(),
+            {v: -math.fsum(q * distance(truth, v, leaf) for q, leaf in pairs) for v in truth.leaves},
+        )
+        check(
+            truth,
+            best[pixel].tolist(),
+            {id_: math.fsum(q * hf1(truth, id_, leaf) for q, leaf in pairs) for id_ in truth.predicted},
+        )
+
+
+@MANY
+@given(taxonomies(), st.data())
+def test_a_higher_threshold_moves_up_and_never_sideways(taxonomy: Taxonomy, data: st.DataObject) -> None:
+    """What makes the risk monotone in the threshold."""
+    tree = TaxonomyTensors(taxonomy)
+    logits = draw_logits(data, tree.channels, ties=data.draw(st.booleans())).float()
+    before = abstaining(logits, tree, threshold=0.0)
+    for threshold in (0.1, 0.3, 0.5, 0.9, 1.0):
+        now = abstaining(logits, tree, threshold=threshold)
+        assert ((now == before) | (now == UNDECIDED)).all()
+        decided = now != UNDECIDED
+        assert (decided[:, 1:] <= decided[:, :-1]).all(), "decided below an undecided level"
+        before = now
+    assert (before == UNDECIDED).all()
+
+
+def test_logits_that_give_no_number_decide_nothing() -> None:
+    tree = TaxonomyTensors(TWO)
+    logits = torch.zeros(1, 5, 2, 2)
+    logits[:, 0, 0, 0] = torch.nan
+    logits[:, 2, 0, 1] = torch.inf
+    found = abstaining(logits, tree, threshold=0.0)
+    assert (found[..., 0, :] == UNDECIDED).all()
+    assert (found[..., 1, :] != UNDECIDED).all()
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32])
+def test_risk_decoders_take_any_dtype_and_huge_logits(dtype: torch.dtype) -> None:
+    tree = TaxonomyTensors(TWO)
+    torch.manual_seed(0)
+    logits = (torch.randn(2, tree.channels, 3, 700) * 1e4).to(dtype)
+    cost = 1 - torch.eye(3)
+    sure = path_posterior(logits, tree).amax(1) > 0.99  # not so where rounding has made two paths equal
+    assert sure.float().mean() > 0.9
+    for decided in (
+        abstaining(logits, tree, threshold=0.5),
+        expected_cost(logits, tree, cost=cost),
+        least_distance(logits, tree),
+        hf1_optimal(logits, tree),
+    ):
+        assert decided.shape == (2, 2, 3, 700)
+        found = decided.movedim(1, -1)
+        assert torch.equal(found[sure], best_path(logits.float(), tree).movedim(1, -1)[sure])
+
+
+def test_known_decisions() -> None:
+    """b 0.4, c 0.15, e 0.45: e is the best leaf, `a` holds 0.55."""
+    tree = TaxonomyTensors(TWO)
+    logits = torch.tensor([0.0, 0.0, 0.4, 0.15, 0.45]).clamp(min=1e-9).log().view(1, 5, 1)
+    logits[:, :2] = 0
+    assert best_path(logits, tree).flatten().tolist() == [1, 2]
+    assert heaviest_path(logits, tree)[0].flatten().tolist() == [0, 0]
+    assert abstaining(logits, tree, threshold=0.5).flatten().tolist() == [0, UNDECIDED]
+    assert abstaining(logits, tree, threshold=0.6).flatten().tolist() == [UNDECIDED, UNDECIDED]
+    assert least_distance(logits, tree).flatten().tolist() == [0, 0]
+
+
+def test_a_cost_of_the_wrong_shape_is_refused() -> None:
+    tree = TaxonomyTensors(TWO)
+    with pytest.raises(ConfigError, match=r"cost has shape \(3, 4\); it must be \(3, 3\) to choose among leaves"):
+        expected_cost(torch.zeros(1, 5, 1), tree, cost=torch.zeros(3, 4))
+    with pytest.raises(ConfigError, match="not finite"):
+        expected_cost(torch.zeros(1, 5, 1), tree, cost=torch.full((3, 3), torch.inf))
+
+
+def test_memory_of_a_large_tree_is_linear() -> None:
+    """10,000 leaves: tables or costs of nodes times nodes would be gigabytes."""
+    outline = {f"a{i}": {f"b{i}_{j}": None for j in range(100)} for i in range(100)}
+    tree = TaxonomyTensors(Taxonomy.from_outline(outline))
+    torch.manual_seed(0)
+    logits = torch.randn(1, tree.channels, 2)
+    for decode in (heaviest_path, least_distance, hf1_optimal):
+        found = decode(logits, tree)
+        classes = found[0] if isinstance(found, tuple) else found
+        assert classes.shape == (1, 2, 2)

@@ -13,7 +13,7 @@ from sklearn import metrics as sk
 
 from hieratk.decoding import best_path, paths_of
 from hieratk.errors import DataError, TaxonomyError
-from hieratk.metrics import LevelMetrics
+from hieratk.metrics import LevelMetrics, counting, node_areas
 from hieratk.taxonomy.tables import IGNORE
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
@@ -189,3 +189,178 @@ def test_bad_input_is_refused_and_counts_nothing() -> None:
         LevelMetrics.from_state(RAGGED, state.float())
     with pytest.raises(DataError, match="counts below 0"):
         LevelMetrics.from_state(RAGGED, state - 1)
+
+
+# Mistakes, sparse counts, areas, torchmetrics.
+
+
+def lowest_above(truth: Truth, a: str, b: str) -> str | None:
+    return next((id_ for id_ in reversed(truth.path(a)) if id_ in truth.path(b)), None)
+
+
+def height(truth: Truth, id_: str | None) -> int:
+    """Edges on the longest way down to a leaf."""
+    if id_ is None:
+        return max(len(truth.path(leaf)) for leaf in truth.leaves)
+    return max(len(truth.path(leaf)) - len(truth.path(id_)) for leaf in truth.leaves_below(id_))
+
+
+@MANY
+@given(taxonomies(), st.data(), st.booleans())
+def test_distance_and_severity_of_mistakes(taxonomy: Taxonomy, data: st.DataObject, legal: bool) -> None:
+    truth, metrics = Truth(taxonomy), LevelMetrics(taxonomy)
+    predictions, labels = draw_batch(taxonomy, data, legal=legal)
+    metrics.update(predictions, labels)
+    pairs = [(p, t) for p, t in zip(by_pixel(predictions), by_pixel(labels), strict=True) if max(t) >= 0]
+    edges = [len(a ^ b) for a, b in (oracle.node_sets(truth, p, t) for p, t in pairs)]
+    both = [(truth.leaves[p[-1]], truth.leaves[t[-1]]) for p, t in pairs if p[-1] >= 0 and t[-1] >= 0]
+    heights = [height(truth, lowest_above(truth, p, t)) for p, t in both if p != t]
+    found = metrics.mistakes()
+    assert same(found.distance, sum(edges) / len(edges) if edges else math.nan)
+    assert same(found.severity, sum(heights) / len(heights) if heights else math.nan)
+    assert same(found.lca_height, sum(heights) / len(both) if both else math.nan)
+    assert (found.wrong, found.leaves) == (len(heights), len(both))
+    assert same(metrics.inconsistency(), 1 - metrics.consistency())
+
+
+@settings(max_examples=30, deadline=None)
+@given(taxonomies(), st.data())
+def test_sparse_counts_say_the_same_as_dense_ones(taxonomy: Taxonomy, data: st.DataObject) -> None:
+    batches = [draw_batch(taxonomy, data, legal=False) for _ in range(3)]
+    dense = LevelMetrics(taxonomy)
+    for predictions, labels in batches:
+        dense.update(predictions, labels)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(counting, "DENSE", 0)
+        parts = [LevelMetrics(taxonomy) for _ in range(2)]
+        for i, (predictions, labels) in enumerate(batches):
+            parts[i % 2].update(predictions, labels)
+        parts[0].merge(parts[1])
+        sparse = LevelMetrics.from_state(taxonomy, torch.cat([parts[0].state()[1:], parts[0].state()[:1]]))
+        assert len(sparse.state()) == len(sparse.state()[:, 0].unique())
+    for name in ("compute", "hierarchical", "mistakes", "consistency"):
+        assert repr(getattr(sparse, name)()) == repr(getattr(dense, name)()), name
+    for i in range(len(taxonomy.level_names)):
+        np.testing.assert_array_equal(sparse.confusion(i), dense.confusion(i))
+        np.testing.assert_array_equal(sparse.abstained(i), dense.abstained(i))
+
+
+def test_counts_of_a_large_tree_are_sparse() -> None:
+    """10,000 leaves: a dense table of the leaf level would hold 100 million cells."""
+    taxonomy = Taxonomy.from_outline({f"a{i}": {f"b{i}_{j}": None for j in range(100)} for i in range(100)})
+    tree, metrics = TaxonomyTensors(taxonomy), LevelMetrics(taxonomy)
+    torch.manual_seed(0)
+    leaves = torch.randint(0, 10_000, (1, 500))
+    near = (leaves + 1) % 10_000
+    metrics.update(paths_of(near, tree), paths_of(leaves, tree))
+    metrics.update(paths_of(leaves, tree), paths_of(leaves, tree))
+    assert metrics.state().numel() < 20_000
+    assert metrics.compute()["level2"].oa == 0.5
+    crossing = int((leaves // 100 != near // 100).sum())
+    assert metrics.compute()["level1"].oa == pytest.approx(1 - crossing / 1000)
+    assert metrics.mistakes().severity == pytest.approx((500 + crossing) / 500)
+    with pytest.raises(DataError, match="holds cell 999999999"):
+        LevelMetrics.from_state(taxonomy, torch.tensor([[999999999, 1]]))
+
+
+# The worked example of Olofsson et al. (2014), section 5: counts by stratum (rows) and reference, mapped pixels.
+CHANGE = Taxonomy.from_outline({"change": {"loss": 1, "gain": 2}, "stable": {"forest": 3, "other": 4}})
+COUNTS = [[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]]
+MAPPED = [200_000, 150_000, 3_200_000, 6_450_000]
+
+
+def test_areas_of_the_published_example() -> None:
+    """Deforestation: 235,086 pixels of 30 m, 21,158 ha, with an interval of +- 6,158 ha."""
+    found = node_areas(CHANGE, COUNTS, MAPPED)["loss"]
+    assert round(found.area) == 235_086
+    assert found.area * 0.09 == pytest.approx(21_158, abs=1)
+    assert (found.high - found.area) * 0.09 == pytest.approx(6_158, abs=2)
+    assert found.mapped == 200_000
+
+
+def test_areas_of_inner_classes_are_estimated_from_sums_of_columns() -> None:
+    found = node_areas(CHANGE, COUNTS, MAPPED)
+    weights = [m / sum(MAPPED) for m in MAPPED]
+    for id_, columns in {"change": (0, 1), "stable": (2, 3), "gain": (1,)}.items():
+        shares = [sum(row[c] for c in columns) / sum(row) for row in COUNTS]
+        p = math.fsum(w * q for w, q in zip(weights, shares, strict=True))
+        s2 = math.fsum(w**2 * q * (1 - q) / (sum(row) - 1) for w, q, row in zip(weights, shares, COUNTS, strict=True))
+        assert found[id_].proportion == pytest.approx(p)
+        assert found[id_].standard_error == pytest.approx(sum(MAPPED) * math.sqrt(s2))
+        assert found[id_].low == pytest.approx(found[id_].area - 1.959964 * found[id_].standard_error, rel=1e-6)
+    assert found["change"].area == pytest.approx(found["loss"].area + found["gain"].area)
+    assert found["change"].area + found["stable"].area == pytest.approx(sum(MAPPED))
+    assert found["stable"].standard_error == pytest.approx(found["change"].standard_error)
+
+
+def test_area_intervals_hold_the_truth_as_often_as_they_say() -> None:
+    """400 stratified samples from a known population: 95 % within four standard errors of a share."""
+    random = np.random.default_rng(0)
+    confusion = np.array([[0.8, 0.1, 0.1, 0], [0.1, 0.7, 0, 0.2], [0.05, 0.05, 0.85, 0.05], [0.02, 0.08, 0.1, 0.8]])
+    mapped = np.array([10.0, 20.0, 40.0, 30.0])
+    truth = float((mapped @ confusion)[:2].sum())
+    inside = 0
+    for _ in range(400):
+        counts = np.stack([random.multinomial(80, row) for row in confusion])
+        area = node_areas(CHANGE, counts, mapped.tolist())["change"]
+        inside += area.low <= truth <= area.high
+    assert abs(inside / 400 - 0.95) < 4 * math.sqrt(0.95 * 0.05 / 400)
+
+
+def test_areas_that_cannot_be_told_are_refused() -> None:
+    with pytest.raises(DataError, match=r"counts \(3, 4\) and mapped areas \(4,\) must be \(4, 4\) and \(4,\)"):
+        node_areas(CHANGE, COUNTS[:3], MAPPED)
+    with pytest.raises(DataError, match="the stratum `gain` is mapped on 150000 but has 1 sample pixels"):
+        node_areas(CHANGE, [COUNTS[0], [0, 1, 0, 0], *COUNTS[2:]], MAPPED)
+    with pytest.raises(DataError, match="the stratum `loss` has sample pixels but no mapped area"):
+        node_areas(CHANGE, COUNTS, [0, *MAPPED[1:]])
+    with pytest.raises(DataError, match="0 or more"):
+        node_areas(CHANGE, COUNTS, [-1, *MAPPED[1:]])
+
+
+@pytest.mark.parametrize("dense", [True, False])
+def test_torchmetrics_reduces_over_processes_like_one_process(dense: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torchmetrics")
+    from hieratk.metrics.torchmetric import HierarchyMetric
+
+    if not dense:
+        monkeypatch.setattr(counting, "DENSE", 0)
+    tree, torch_random = TaxonomyTensors(RAGGED), torch.Generator().manual_seed(0)
+
+    def batch(pixels: int) -> tuple[torch.Tensor, torch.Tensor]:
+        logits = torch.randn(1, tree.channels, pixels, generator=torch_random)
+        return best_path(logits, tree), tree.encode(torch.randint(0, 8, (1, pixels), generator=torch_random))
+
+    one, two, whole = HierarchyMetric(RAGGED), HierarchyMetric(RAGGED), LevelMetrics(RAGGED)
+    for metric, pixels in ((one, 5), (two, 40), (one, 7)):
+        predictions, labels = batch(pixels)
+        metric.update(predictions, labels)
+        whole.update(predictions, labels)
+    name = "counts" if dense else "rows"
+    other = getattr(two, name) if dense else getattr(two, name)[0]
+    one.sync(dist_sync_fn=lambda mine, group: [mine, other], distributed_available=lambda: True)  # noqa: ARG005
+    found = one.metrics()
+    assert repr(found.compute()) == repr(whole.compute())
+    assert found.mistakes() == whole.mistakes()
+    one.unsync()
+    assert one.metrics().compute()["level1"].pixels < whole.compute()["level1"].pixels
+    two.reset()
+    assert two.metrics().compute()["level1"].pixels == 0
+
+
+def test_torchmetrics_gives_the_scores() -> None:
+    pytest.importorskip("torchmetrics")
+    from hieratk.metrics.torchmetric import HierarchyMetric
+
+    tree, metric, metrics = TaxonomyTensors(RAGGED), HierarchyMetric(RAGGED), LevelMetrics(RAGGED)
+    torch.manual_seed(0)
+    labels = tree.encode(torch.randint(1, 6, (2, 9)))
+    predictions = best_path(torch.randn(2, tree.channels, 9), tree)
+    metric.update(predictions, labels)
+    metrics.update(predictions, labels)
+    found = metric.compute()
+    assert found["level3/miou"].item() == pytest.approx(metrics.compute()["level3"].miou)
+    assert found["hierarchical_f1"].item() == pytest.approx(metrics.hierarchical().f1)
+    assert found["distance"].item() == pytest.approx(metrics.mistakes().distance)
+    with pytest.raises(DataError, match="must both be"):
+        metric.update(predictions[:, :1], labels)

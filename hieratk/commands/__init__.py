@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hieratk.commands import (
+    calibrate,
     crosswalk,
     demo,
     diff,
@@ -42,6 +43,7 @@ remap.add_to(app, taxonomy.taxonomy_app)
 exchange.add_to(taxonomy.taxonomy_app)
 formatting.add_to(taxonomy.taxonomy_app)
 work.add_to(app)
+calibrate.add_to(app)
 transfer.add_to(app)
 demo.add_to(app)
 

@@ -102,6 +102,13 @@ def predict(
     overlap: Annotated[
         int | None, typer.Option(min=0, help="Pixels that neighbours share [default: the run file's].")
     ] = None,
+    risk: Annotated[
+        float | None,
+        typer.Option(
+            help="Of a calibrated checkpoint: leave levels open to keep this risk; 1 decides all "
+            "[default: as calibrated]."
+        ),
+    ] = None,
     device: Device = "auto",
     quiet: Quiet = False,
 ) -> None:
@@ -132,9 +139,13 @@ def predict(
         with progress(image.name, quiet=quiet) as advance:
             done = write_map(
                 checkpoint, image, target, window=size, overlap=shared, batch=stated.batch,
-                device=choose_device(device), progress=advance,
+                device=choose_device(device), risk=risk, progress=advance,
             )  # fmt: skip
         say(f"{target}: {done.predicted:,} pixels predicted, {done.nodata:,} without data", quiet=quiet)
+        if done.risk is not None:
+            rows = zip(opened.taxonomy.level_names, done.decided, strict=True)
+            shares = ", ".join(f"{name} {100 * count / max(done.predicted, 1):.1f} %" for name, count in rows)
+            say(f'decided at risk {done.risk:g}: {shares}; the rest is "not decided at this level"', quiet=quiet)
 
 
 def choose_device(name: str) -> str:

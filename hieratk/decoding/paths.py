@@ -1,6 +1,4 @@
-"""Node logits to one class a level. Every function takes logits (B, N, ...) of any float dtype and a `TaxonomyTensors`,
-and returns (B, L, ...) int64 class indices within each level. Between equal scores the first class, depth first, wins.
-"""
+"""Decoders that always give a class at every level, and the question whether the levels form a path."""
 
 from __future__ import annotations
 
@@ -10,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hieratk.errors import ConfigError
+from hieratk.decoding.posterior import path_scores
 from hieratk.tensors import TaxonomyTensors
 
 
@@ -21,40 +19,32 @@ def best_path(logits: Tensor, tree: TaxonomyTensors, *, level_weights: Sequence[
     sum of raw logits is the same path: no softmax is computed. Scores add up level by level, one (B, C_l, ...) float32
     (float64 for float64) tensor at a time. (method 5.1 CHOICE) Raises ConfigError for a wrong number of weights.
     """
-    weights = _weights(tree, level_weights)
-    dtype = torch.promote_types(logits.dtype, torch.float32)
-    score: Tensor | None = None
-    for i, level in enumerate(tree.split(logits)):
-        if score is None:
-            score = level.to(dtype) * weights[i] if weights[i] != 1 else level.to(dtype)
-        else:
-            score = score.index_select(1, tree.up(i)).add_(level, alpha=weights[i])
-    assert score is not None
-    # The classes of the last level are the leaves in order, so its index is the leaf's.
-    return paths_of(score.argmax(1), tree)
+    # The classes of the last level are the leaves in order, so its index is the leaf's. (`max` over a dimension that is
+    # not the last is several times faster than `argmax` on a CPU, and returns the first of equals too.)
+    return paths_of(path_scores(logits, tree, level_weights=level_weights).max(1).indices, tree)
 
 
 def leaf_first(logits: Tensor, tree: TaxonomyTensors) -> Tensor:
     """The best class of the leaf level and the path above it; coarser channels are not read."""
-    return paths_of(tree.split(logits)[-1].argmax(1), tree)
+    return paths_of(tree.split(logits)[-1].max(1).indices, tree)
 
 
 def top_down(logits: Tensor, tree: TaxonomyTensors) -> Tensor:
     """The best class of the first level, then the best among its children, and so on: greedy, always a legal path."""
     levels = tree.split(logits)
-    best = [levels[0].argmax(1)]
+    best = [levels[0].max(1).indices]
     for i in range(1, tree.n_levels):
         shape = (1, -1) + (1,) * (logits.ndim - 2)
         below = tree.up(i).view(shape) == best[-1].unsqueeze(1)
         # Clamped, so that a child of logit -inf still beats a class that is no child.
         scores = levels[i].clamp(min=torch.finfo(levels[i].dtype).min).masked_fill(~below, -math.inf)
-        best.append(scores.argmax(1))
+        best.append(scores.max(1).indices)
     return torch.stack(best, 1)
 
 
 def independent(logits: Tensor, tree: TaxonomyTensors) -> Tensor:
     """The best class of every level by itself: need not be a path (`is_path` says where it is). For research."""
-    return torch.stack([level.argmax(1) for level in tree.split(logits)], 1)
+    return torch.stack([level.max(1).indices for level in tree.split(logits)], 1)
 
 
 def paths_of(leaves: Tensor, tree: TaxonomyTensors) -> Tensor:
@@ -62,7 +52,7 @@ def paths_of(leaves: Tensor, tree: TaxonomyTensors) -> Tensor:
     found = leaves.new_empty((leaves.shape[0], tree.n_levels, *leaves.shape[1:]))
     for i in range(tree.n_levels):
         of_leaf = tree.paths[:, i] - int(tree.tables.offsets[i])
-        found[:, i] = of_leaf[leaves]
+        found[:, i] = of_leaf.index_select(0, leaves.reshape(-1)).view(leaves.shape)
     return found
 
 
@@ -77,12 +67,3 @@ def is_path(predictions: Tensor, tree: TaxonomyTensors) -> Tensor:
         above = tree.up(i)[predictions[:, i].clamp(min=0).long()]
         good = good & (above == predictions[:, i - 1])
     return good
-
-
-def _weights(tree: TaxonomyTensors, weights: Sequence[float] | None) -> tuple[float, ...]:
-    if weights is None:
-        return (1.0,) * tree.n_levels
-    if len(weights) != tree.n_levels:
-        names = ", ".join(tree.tables.level_names)
-        raise ConfigError(f"{len(weights)} level_weights for {tree.n_levels} levels ({names}); give one a level")
-    return tuple(float(w) for w in weights)
