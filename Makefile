@@ -6,6 +6,9 @@ PLUGIN_VENV := .venv-plugins
 PLUGIN_BIN  := $(PLUGIN_VENV)/bin
 PLUGINS := $(patsubst %,plugins/hieratk-%,timm smp transformers torchgeo hierars)
 
+# Tests run in two processes; more threads than cores would only wait for each other.
+tests test-plugins: export OMP_NUM_THREADS := 1
+
 .PHONY: demo test test-plugins lint types tests docs clean
 
 ## make demo: an environment, then Indian Pines from scene to maps

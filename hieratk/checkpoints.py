@@ -66,6 +66,7 @@ class Checkpoint:
     state: Path | None
     band_names: tuple[str, ...]
     prototypes_file: Path | None
+    decoding: str
     calibration: Calibration | None = None
 
     @property
@@ -119,6 +120,7 @@ class Checkpoint:
                 + ", ".join(f"{name} {version}" for name, version in self.versions.items())
             )
         model.load_state_dict(weights)
+        model.decoding = self.decoding
         return model.eval()
 
     def require(self, taxonomy: Taxonomy) -> None:
@@ -202,6 +204,7 @@ def save(
         "weights": weights,
         "state": state,
         "prototypes": means,
+        "decoding": model.decoding,
     }
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -247,6 +250,7 @@ def open_checkpoint(folder: Path) -> Checkpoint:
             state=folder / content["state"] if content["state"] else None,
             band_names=tuple(content.get("band_names") or (f"band {band}" for band in content["bands"])),
             prototypes_file=folder / content["prototypes"] if content.get("prototypes") else None,
+            decoding=content.get("decoding", "best_path"),
             calibration=Calibration.from_json(content["calibration"]) if content.get("calibration") else None,
         )
         written = content["taxonomy"]["fingerprint"]

@@ -23,6 +23,7 @@ class HierarchicalModel(nn.Module):
         net, head: what it is made of; `net` is a `hieratk.protocols.SegmentationNet`.
         taxonomy: whose nodes the logits mean.
         in_channels: C.
+        decoding: the word for the decoder that its logits are made for (`hieratk.decoding.DECODERS`).
         multiple: H and W are padded to a multiple of this (least common multiple of the encoder's strides) by
             repeating the border at the bottom and the right, and logits are cropped back. Repeating, not mirroring
             (chosen): it is defined for one-pixel images too.
@@ -36,6 +37,7 @@ class HierarchicalModel(nn.Module):
         self.head = head
         self.taxonomy = taxonomy
         self.in_channels = in_channels
+        self.decoding = "best_path"
         self.multiple = math.lcm(*net.encoder_strides)
 
     def forward(self, image: Tensor) -> Tensor:

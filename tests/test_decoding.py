@@ -15,6 +15,7 @@ from hieratk.decoding import (
     Posterior,
     abstaining,
     best_path,
+    decoder,
     expected_cost,
     heaviest_path,
     hf1_optimal,
@@ -25,6 +26,7 @@ from hieratk.decoding import (
     least_distance,
     path_posterior,
     paths_of,
+    sibling_path,
     sibling_posterior,
     tempered,
     top_down,
@@ -400,3 +402,17 @@ def test_memory_of_a_large_tree_is_linear() -> None:
         found = decode(logits, tree)
         classes = found[0] if isinstance(found, tuple) else found
         assert classes.shape == (1, 2, 2)
+
+
+def test_a_sibling_path_hears_siblings_only() -> None:
+    """`e` is an only child: its logit, however large, says nothing; `best_path` takes it at its word."""
+    logits = torch.tensor([1.0, 0.0, 0.0, 2.0, 100.0]).view(1, 5, 1)
+    tree = TaxonomyTensors(TWO)
+    assert sibling_path(logits, tree).flatten().tolist() == [0, 1]
+    assert best_path(logits, tree).flatten().tolist() == [1, 2]
+
+
+def test_decoders_by_word() -> None:
+    assert decoder("leaf_first") is leaf_first
+    with pytest.raises(ConfigError, match="no decoding `leaves`; there are best_path, leaf_first, sibling_path"):
+        decoder("leaves")

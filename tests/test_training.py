@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import signal
@@ -12,11 +13,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from hieratk.calibration import calibrate
 from hieratk.checkpoints import open_checkpoint
 from hieratk.config import Schedule, read_run
+from hieratk.data.scenes import SceneReader
 from hieratk.errors import CheckpointError, ConfigError, DataError, HieratkError
+from hieratk.prediction import predict
 from hieratk.taxonomy.tables import compile_tables
-from hieratk.training.evaluate import evaluate
+from hieratk.training.evaluate import evaluate, evaluate_model
 from hieratk.training.fit import Interrupted, Step, fit, learning_rate
 from hieratk.training.priors import LogitAdjustment, log_priors
 from hieratk.training.setup import Prepared, prepare
@@ -226,3 +230,26 @@ def test_the_learning_rate_climbs_and_falls() -> None:
     assert rates[60] == pytest.approx(0.55)
     assert all(a > b for a, b in pairwise(rates[10:]))
     assert 0.1 <= rates[-1] < 0.11
+
+
+@pytest.mark.parametrize(
+    ("loss", "word"), [("bhccm", "best_path"), ("flat-ce", "leaf_first"), ("conditional", "sibling_path")]
+)
+def test_a_model_is_decoded_by_what_its_loss_trains(scene: Path, loss: str, word: str) -> None:
+    """Evaluation and maps read the same channels; a flat loss' untrained coarse channels play no part."""
+    prepared = prepared_from(scene, f"loss={loss}")
+    folder = fit(prepared, scene / "run")
+    opened = open_checkpoint(folder)
+    model = opened.model()
+    assert opened.decoding == model.decoding == word
+    scores = evaluate(folder, prepared)
+    predict(folder, scene / "scene.tif", scene / "map.tif", window=32, overlap=8)
+    if word == "leaf_first":
+        with torch.no_grad():
+            assert model.head.classify.bias is not None
+            model.head.classify.bias[0] += 1000.0
+        readers = [SceneReader(each, prepared.taxonomy) for each in prepared.scenes]
+        again = evaluate_model(model, prepared, readers, split="test", device="cpu")
+        assert json.loads(again.to_json())["levels"] == json.loads(scores.to_json())["levels"]
+        with pytest.raises(ConfigError, match=r"the loss `flat-ce` .* does not train every level's softmax"):
+            calibrate(folder, prepared)

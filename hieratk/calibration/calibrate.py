@@ -98,6 +98,11 @@ def calibrate(
         raise ConfigError("calibrate and check on different splits that the model did not learn from: val and test")
     checkpoint = open_checkpoint(folder)
     checkpoint.require(prepared.taxonomy)
+    if checkpoint.decoding != "best_path":
+        raise ConfigError(
+            f"the loss `{checkpoint.run.run.loss.name}` of {folder} does not train every level's softmax, which a "
+            "calibration reads; train with `bhccm` or another loss on all levels"
+        )
     prepared.survey.require(split)
     blocks = blocks_of(prepared, split, block=block or prepared.split.block)
     fitting, choosing = halves(blocks)

@@ -301,8 +301,8 @@ class _Moments:
 
 
 def scan(grid: Grid, bands: int) -> Iterator[Window]:
-    """The windows of one pass over a scene: squares that hold about `_VALUES_AT_ONCE` numbers, in multiples of the usual
-    side of a stored block.
+    """The windows of one pass over a scene: squares that hold about `_VALUES_AT_ONCE` numbers, in multiples of the
+    usual side of a stored block.
     """
     side = min(max(int((_VALUES_AT_ONCE / bands) ** 0.5) // 128 * 128, 128), 1024)
     for row in range(0, grid.height, side):

@@ -4,8 +4,13 @@ and returns (B, L, ...) int64 class indices within each level. Between equal sco
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from torch import Tensor
+
 from hieratk.decoding.calibration import Calibration
-from hieratk.decoding.paths import best_path, independent, is_path, leaf_first, paths_of, top_down
+from hieratk.decoding.paths import best_path, independent, is_path, leaf_first, paths_of, sibling_path, top_down
 from hieratk.decoding.posterior import Posterior, leaf_posterior, path_posterior, sibling_posterior, tempered
 from hieratk.decoding.risk import (
     UNDECIDED,
@@ -15,13 +20,17 @@ from hieratk.decoding.risk import (
     hf1_optimal,
     least_distance,
 )
+from hieratk.errors import ConfigError
+from hieratk.tensors import TaxonomyTensors
 
 __all__ = [
+    "DECODERS",
     "UNDECIDED",
     "Calibration",
     "Posterior",
     "abstaining",
     "best_path",
+    "decoder",
     "expected_cost",
     "heaviest_path",
     "hf1_optimal",
@@ -32,7 +41,22 @@ __all__ = [
     "least_distance",
     "path_posterior",
     "paths_of",
+    "sibling_path",
     "sibling_posterior",
     "tempered",
     "top_down",
 ]
+
+Decoder = Callable[[Tensor, TaxonomyTensors], Tensor]
+
+DECODERS: Mapping[str, Decoder] = MappingProxyType(
+    {"best_path": best_path, "leaf_first": leaf_first, "sibling_path": sibling_path}
+)
+"""Decoders by the word that a loss (`decoding`) and a checkpoint know them by: which channels mean what."""
+
+
+def decoder(word: str) -> Decoder:
+    """The decoder of a word; raises ConfigError with the words there are."""
+    if word not in DECODERS:
+        raise ConfigError(f"no decoding `{word}`; there are {', '.join(DECODERS)}")
+    return DECODERS[word]

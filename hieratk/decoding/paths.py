@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hieratk.decoding.posterior import path_scores
+from hieratk.decoding.posterior import path_scores, sibling_posterior
 from hieratk.tensors import TaxonomyTensors
 
 
@@ -27,6 +27,12 @@ def best_path(logits: Tensor, tree: TaxonomyTensors, *, level_weights: Sequence[
 def leaf_first(logits: Tensor, tree: TaxonomyTensors) -> Tensor:
     """The best class of the leaf level and the path above it; coarser channels are not read."""
     return paths_of(tree.split(logits)[-1].max(1).indices, tree)
+
+
+def sibling_path(logits: Tensor, tree: TaxonomyTensors) -> Tensor:
+    """The path to the leaf that is most probable when softmaxes among siblings are multiplied from the top down: what
+    the conditional loss trains."""
+    return paths_of(sibling_posterior(logits, tree).max(1).indices, tree)
 
 
 def top_down(logits: Tensor, tree: TaxonomyTensors) -> Tensor:

@@ -42,6 +42,7 @@ __all__ = [
     "SoftTwoWayLoss",
     "TreeTripletLoss",
     "by_name",
+    "decoding_of",
 ]
 
 NAMES: Mapping[str, type[NodeLoss]] = MappingProxyType(
@@ -78,3 +79,8 @@ def by_name(name: str) -> Callable[..., nn.Module]:
     near = nearest(name, known, limit=1)
     hint = f"did you mean `{near[0]}`? There" if near else "there"
     raise ConfigError(f"no loss `{name}`; {hint} are {', '.join(known)}")
+
+
+def decoding_of(name: str) -> str:
+    """The word for the decoder that reads what a loss trains: its `decoding`, `best_path` where it states none."""
+    return str(getattr(by_name(name), "decoding", "best_path"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -40,12 +41,14 @@ class ConditionalLoss(NodeLoss):
     """Conditional softmax: -log p(label), p(class) = product of softmaxes among siblings from the top down.
 
     See `probabilities.of_siblings`. A label at an inner node is scored by the factors down to it, a set by the sum over
-    its leaves. Decode with `probabilities.of_siblings` summed along paths, that is its last level's argmax.
+    its leaves. Decode with `decoding.sibling_path`.
 
     Source: Redmon and Farhadi 2017 (YOLO9000, section 4, WordTree), known; ragged trees through only children that
     have probability 1, chosen. alpha weighs the factors as in `HXELoss` (Bertinetto et al. 2020); 0 leaves
     the likelihood as it is.
     """
+
+    decoding: ClassVar[str] = "sibling_path"
 
     discount: Tensor
 
@@ -77,6 +80,8 @@ class HXELoss(NodeLoss):
     in its experiments; labels at inner nodes and sets, chosen.
     """
 
+    decoding: ClassVar[str] = "leaf_first"
+
     discount: Tensor
 
     def __init__(
@@ -106,6 +111,8 @@ class SoftLabelsLoss(NodeLoss):
     Source: Bertinetto et al., "Making Better Mistakes" (CVPR 2020), soft labels, known; beta = 10 is among those
     tried there; labels at inner nodes and sets, chosen.
     """
+
+    decoding: ClassVar[str] = "leaf_first"
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -69,6 +70,8 @@ class FlatCELoss(LevelLoss):
     A coarse label counts by the set of leaves under it (`coarse="marginal"`), or not at all (`ignore`).
     """
 
+    decoding: ClassVar[str] = "leaf_first"
+
     def __init__(
         self,
         taxonomy: Taxonomy,
@@ -91,6 +94,8 @@ class MarginalLoss(NodeLoss):
     of coarser levels get zero gradient. level_weights as `BHCCMLoss`. On the CPU it takes a fused path
     (`hieratk.kernels.leaf_marginal`), except for sets, class weights and `reduction="none"`. (method 5.1 CHOICE)
     """
+
+    decoding: ClassVar[str] = "leaf_first"
 
     def __init__(
         self,

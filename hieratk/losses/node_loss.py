@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -38,8 +39,12 @@ class NodeLoss(nn.Module, ABC):
     written to.
 
     Raises ConfigError for weights or options that make no sense, ValueError for tensors of the wrong shape or dtype.
+
+    `decoding` names the decoder (`hieratk.decoding.DECODERS`) that reads what the loss trains: a loss that trains the
+    leaves alone leaves the coarser channels as they were drawn, and a path score over them would be noise.
     """
 
+    decoding: ClassVar[str] = "best_path"
     class_weights: Tensor | None
 
     def __init__(self, taxonomy: Taxonomy, class_weights: Mapping[str, float] | None, reduction: str) -> None:

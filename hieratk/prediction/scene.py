@@ -16,7 +16,7 @@ from hieratk.checkpoints import Checkpoint, open_checkpoint
 from hieratk.data.chips import normalise
 from hieratk.data.scenes import Scene, SceneReader
 from hieratk.data.survey import Statistics
-from hieratk.decoding import Calibration, best_path
+from hieratk.decoding import Calibration, decoder
 from hieratk.errors import CheckpointError, ConfigError, DataError
 from hieratk.models import HierarchicalModel
 from hieratk.prediction.legend import legend
@@ -70,7 +70,7 @@ def predict(
     tree = TaxonomyTensors(opened.taxonomy).to(device)
     calibration, risk = _calibration(opened, risk)
     written = legend(opened.taxonomy)
-    decode = best_path if calibration is None else partial(calibration.decode, risk=risk)
+    decode = decoder(model.decoding) if calibration is None else partial(calibration.decode, risk=risk)
     said: dict[str, str] = {}
     if calibration is not None and risk is not None:
         written = with_undecided(written, opened.taxonomy)

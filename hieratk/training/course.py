@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hieratk.checkpoints import build_model
 from hieratk.errors import ConfigError
-from hieratk.losses import by_name
+from hieratk.losses import by_name, decoding_of
 from hieratk.models import HierarchicalModel
 from hieratk.plugins import check_options
 from hieratk.taxonomy.tables import compile_tables
@@ -60,7 +60,9 @@ class Supervised:
         self.term = LabelTerm(prepared)
 
     def model(self) -> HierarchicalModel:
-        return build_model(self._prepared.run, self._prepared.taxonomy, in_channels=len(self._prepared.bands))
+        model = build_model(self._prepared.run, self._prepared.taxonomy, in_channels=len(self._prepared.bands))
+        model.decoding = self.term.decoding
+        return model
 
     def rates(self, model: HierarchicalModel) -> Iterator[tuple[nn.Parameter, float]]:
         return ((p, 1.0) for p in model.parameters() if p.requires_grad)
@@ -85,6 +87,7 @@ class LabelTerm(nn.Module):
         loss_class = by_name(run.loss.name)
         options = check_options(loss_class, run.loss.options, plugin=f"loss '{run.loss.name}'")
         self.loss = loss_class(prepared.taxonomy, **options)
+        self.decoding = decoding_of(run.loss.name)
         self.tree = TaxonomyTensors(prepared.taxonomy)
         tables = compile_tables(prepared.taxonomy)
         self.adjusted = LogitAdjustment(

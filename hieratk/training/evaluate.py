@@ -12,7 +12,7 @@ import torch
 
 from hieratk.checkpoints import open_checkpoint
 from hieratk.data.scenes import SceneReader
-from hieratk.decoding import best_path, independent
+from hieratk.decoding import decoder, independent
 from hieratk.metrics import LevelMetrics, LevelScores
 from hieratk.models import HierarchicalModel
 from hieratk.prediction.scene import stream
@@ -70,6 +70,7 @@ def evaluate_model(
     them.
     """
     model.eval()
+    decode = decoder(model.decoding)
     tree = TaxonomyTensors(prepared.taxonomy).to(device)
     paths, free = LevelMetrics(prepared.taxonomy), LevelMetrics(prepared.taxonomy)
     windows = prepared.run.run.predict
@@ -104,7 +105,7 @@ def evaluate_model(
                 ]
             )
             labels = tree.labels(torch.from_numpy(rows).to(device))
-            paths.update(best_path(logits, tree), labels)
+            paths.update(decode(logits, tree), labels)
             free.update(independent(logits, tree), labels)
     levels = paths.compute()
     return Scores(split, levels, paths.consistency(), free.consistency(), max(s.pixels for s in levels.values()))

@@ -143,6 +143,7 @@ class Transferring:
         run gives the target a model of its own."""
         run, survey = self._prepared.run, self._prepared.survey
         model = branches(run, self._prepared.taxonomy, self._source, survey.band_names, survey.statistics)
+        model.decoding = self._term.decoding
         old = model.source.head
         fits = old.classify.in_channels == model.net.channels
         if self.options.start == "plan" and fits:
