@@ -228,7 +228,7 @@ def test_line_breaks_stay_but_where_a_fix_changes_them(folder: Path) -> None:
 def test_a_file_that_cannot_be_written(folder: Path) -> None:
     (folder / "broken.yaml").write_text(BROKEN, encoding="utf-8")
     (folder / "broken.yaml").chmod(0o400)
-    assert "cannot be written" in str(run("validate", "broken.yaml", "--fix").exception)
+    assert "cannot write broken.yaml: the file is read-only" in str(run("validate", "broken.yaml", "--fix").exception)
 
 
 def test_select_and_ignore(folder: Path) -> None:

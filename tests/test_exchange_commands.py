@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from hieratk.commands import app
+from hieratk.documents.writing import write_text
 from hieratk.errors import ExchangeError, HieratkError, TaxonomyError
-from hieratk.exchange.writing import write_text
 from hieratk.taxonomy import catalog
 
 TABLE = "GRID,CODE,LABEL\n1,111,Other fabric\n2,112,Water\n"
@@ -111,7 +111,7 @@ def test_a_file_that_cannot_be_finished_leaves_nothing(tmp_path: Path, monkeypat
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(ExchangeError, match=r"cannot write .*out\.csv: No space left on device"):
-        write_text(tmp_path / "out.csv", "x")
+        write_text(tmp_path / "out.csv", "x", replace=False, error=ExchangeError)
     assert not list(tmp_path.iterdir())
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -12,6 +11,7 @@ import typer
 
 from hieratk.commands import crosswalk_check
 from hieratk.commands.light import LightCommand, LightGroup
+from hieratk.commands.show import print_text
 from hieratk.errors import CrosswalkError, HieratkError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def list_() -> None:
             rows.append((name, "", "", "", f"has errors: hieratk crosswalk check {name}"))
             continue
         rows.append((name, one.from_id, one.to_id, str(len(one.entries)), one.title))
-    _print(_aligned(("name", "from", "to", "lines", "title"), rows))
+    print_text(_aligned(("name", "from", "to", "lines", "title"), rows))
 
 
 @crosswalk_app.command(cls=LightCommand)
@@ -59,10 +59,10 @@ def show(
     crosswalk = load(path)
     source, target = trees(crosswalk, beside=path)
     links = resolve(crosswalk, source, target)
-    _print(f"{crosswalk.id} {crosswalk.version}" + (f"  {crosswalk.title}" if crosswalk.title else "") + "\n")
+    print_text(f"{crosswalk.id} {crosswalk.version}" + (f"  {crosswalk.title}" if crosswalk.title else "") + "\n")
     if backwards:
         links, source, target = reverse(links, source, target), target, source
-    _print(f"from {source.id} {source.version} to {target.id} {target.version}\n\n")
+    print_text(f"from {source.id} {source.version} to {target.id} {target.version}\n\n")
     notes = {} if backwards else {entry.source: entry.note or "" for entry in crosswalk.entries}
     rows = []
     for id_, code in [(n.id, n.code or "") for n in source.nodes] + [(s.id, "") for s in source.special]:
@@ -74,7 +74,7 @@ def show(
         sure = "" if link.confidence is None else f"{link.confidence:g}"
         said = how.get(link.origin, notes.get(id_, ""))
         rows.append((_indented(source, id_), code, link.verb, _targets(link.targets, link.shares), sure, said))
-    _print(_aligned(("class", "code", "relation", "target", "sure", "why"), rows))
+    print_text(_aligned(("class", "code", "relation", "target", "sure", "why"), rows))
 
 
 @crosswalk_app.command(cls=LightCommand)
@@ -208,16 +208,10 @@ def _aligned(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _deliver(text: str, output: str | None, *, force: bool) -> None:
     if output is None:
-        _print(text)
+        print_text(text)
         return
-    from hieratk.exchange.writing import write_text
+    from hieratk.documents.writing import write_text
+    from hieratk.errors import CrosswalkError
 
-    write_text(Path(output), text, replace=force)
+    write_text(output, text, replace=force, error=CrosswalkError)
     typer.echo(f"wrote {output}; then: hieratk crosswalk check {output}", err=True)
-
-
-def _print(text: str) -> None:
-    """Write to standard output; characters that the terminal's encoding lacks are written as escapes."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    sys.stdout.flush()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from hieratk.commands.show import print_text
 from hieratk.errors import TaxonomyError
 
 if TYPE_CHECKING:
@@ -50,9 +51,7 @@ def diff(
 
         print(json.dumps(_json(found), ensure_ascii=False, indent=1))
     else:
-        encoding = typer.get_text_stream("stdout").encoding or "utf-8"
-        for line in _text(found, every=every):
-            print(line.encode(encoding, "replace").decode(encoding))
+        print_text("".join(f"{line}\n" for line in _text(found, every=every)))
     if output is not None:
         _write_draft(found, output, old=old, new=new)
     if found.wrong:
@@ -63,6 +62,7 @@ def _write_draft(found: Diff, output: Path, *, old: str, new: str) -> None:
     import re
 
     from hieratk.crosswalk.succession import succession
+    from hieratk.documents.writing import write_text
     from hieratk.taxonomy.spec import ID_PATTERN
 
     # A crosswalk names a tree by its name or by a path from its own folder.
@@ -70,14 +70,7 @@ def _write_draft(found: Diff, output: Path, *, old: str, new: str) -> None:
     names = [Path(os.path.relpath(name, folder)).as_posix() if Path(name).is_file() else None for name in (old, new)]
     id_ = output.stem if re.fullmatch(ID_PATTERN, output.stem) else None
     draft = succession(found, id=id_, old_name=names[0], new_name=names[1])
-    part = output.with_name(f".{output.name}.part")
-    try:
-        part.write_text(draft.text, encoding="utf-8", newline="\n")
-        part.replace(output)
-    except OSError as error:
-        raise TaxonomyError(f"cannot write {output}: {error.strerror or error}") from None
-    finally:
-        part.unlink(missing_ok=True)
+    write_text(output, draft.text, replace=False)
     typer.echo(f"wrote {output}: {len(draft.crosswalk.entries)} lines, {len(draft.open)} left to you", err=True)
 
 

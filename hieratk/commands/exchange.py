@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hieratk.commands.light import LightCommand
+from hieratk.commands.show import print_text
 
 
 def add_to(app: typer.Typer) -> None:
@@ -103,13 +104,12 @@ def _standard_input() -> str:
 
 def _deliver(text: str, output: str | None, *, force: bool) -> None:
     if output is None:
-        encoding = sys.stdout.encoding or "utf-8"
-        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-        sys.stdout.flush()
+        print_text(text)
         return
-    from hieratk.exchange.writing import write_text
+    from hieratk.documents.writing import write_text
+    from hieratk.errors import ExchangeError
 
-    write_text(Path(output), text, replace=force)
+    write_text(output, text, replace=force, error=ExchangeError)
 
 
 def _say(what: str, items: tuple[str, ...]) -> None:

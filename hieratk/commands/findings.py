@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from hieratk.commands.show import print_text
 from hieratk.errors import HieratkError
 
 if TYPE_CHECKING:
@@ -229,10 +230,3 @@ def _codes(option: str, words: list[str] | None) -> tuple[str, ...]:
 
 def _colorful(format_: str) -> bool:
     return format_ in ("full", "concise") and sys.stdout.isatty() and not os.environ.get("NO_COLOR")
-
-
-def print_text(text: str) -> None:
-    """Write to standard output; characters that the terminal's encoding lacks are written as escapes."""
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    sys.stdout.flush()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hieratk.commands.light import LightCommand
+from hieratk.commands.show import print_text
 from hieratk.errors import HieratkError, TaxonomyError
 
 if TYPE_CHECKING:
@@ -117,19 +118,13 @@ def _deliver(file: str, found: Formatted, *, check: bool, diff: bool) -> bool:
     assert found.text is not None
     differs = found.text != found.given.text
     if check:
-        _print(render(found.problems, format="concise"))
+        print_text(render(found.problems, format="concise"))
     if diff:
-        _print(difference(found.given, found.text))
+        print_text(difference(found.given, found.text))
     if check or diff:
         return differs
     if file == "-":
-        _print(found.text)
+        print_text(found.text)
     elif differs:
         write_text(file, found.text)
     return differs
-
-
-def _print(text: str) -> None:
-    encoding = sys.stdout.encoding or "utf-8"
-    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
-    sys.stdout.flush()

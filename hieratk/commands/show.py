@@ -20,6 +20,13 @@ class Advance(Protocol):
     def __call__(self, done: int, total: int, note: str = "") -> None: ...
 
 
+def print_text(text: str) -> None:
+    """Write to standard output; characters that the terminal's encoding lacks are written as escapes."""
+    encoding = sys.stdout.encoding or "utf-8"
+    sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    sys.stdout.flush()
+
+
 @contextmanager
 def progress(title: str, *, quiet: bool) -> Iterator[Advance]:
     """A bar on a terminal, a line every ten seconds elsewhere, nothing when quiet."""

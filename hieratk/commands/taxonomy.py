@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hieratk.commands.findings import Documents, check_files, print_text
+from hieratk.commands.findings import Documents, check_files
 from hieratk.commands.light import LightCommand, LightGroup
+from hieratk.commands.show import print_text
 from hieratk.errors import TaxonomyError
 
 if TYPE_CHECKING:

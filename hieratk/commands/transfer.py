@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from hieratk.commands.show import print_text
+
 if TYPE_CHECKING:
     from hieratk.crosswalk import Crosswalk
     from hieratk.taxonomy.tree import Taxonomy
@@ -137,7 +139,7 @@ def _pixels(run_file: Path, target: Taxonomy, overrides: list[str]) -> dict[str,
 
 
 def _save(plan: TransferPlan, path: Path, *, force: bool) -> None:
-    """Write the plan beside and rename it, so that nothing half-written stands under its name."""
+    from hieratk.documents.writing import write_text
     from hieratk.errors import TransferError
     from hieratk.transfer.document import dump
 
@@ -145,13 +147,7 @@ def _save(plan: TransferPlan, path: Path, *, force: bool) -> None:
         raise TransferError(f"a plan is a YAML file; did you mean {path}.yaml?")
     if path.exists() and not force:
         raise TransferError(f"{path} exists already, and may have been edited; choose another name, or give --force")
-    beside = path.with_name(f".{path.name}.part")
-    try:
-        beside.write_text(dump(plan), encoding="utf-8", newline="\n")
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise TransferError(f"cannot write {path}: {error.strerror or error}") from None
+    write_text(path, dump(plan), replace=force, error=TransferError)
     print(f"wrote {path}", file=sys.stderr)
 
 
@@ -169,11 +165,7 @@ def _show(plan: TransferPlan, source: Taxonomy, target: Taxonomy, *, format: str
     else:
         from hieratk.transfer.text import as_text
 
-        sys.stdout.write(
-            as_text(plan, source, target)
-            .encode(sys.stdout.encoding or "utf-8", "replace")
-            .decode(sys.stdout.encoding or "utf-8")
-        )
+        print_text(as_text(plan, source, target))
 
 
 _SHOWN = 20
