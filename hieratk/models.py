@@ -59,6 +59,14 @@ class HierarchicalModel(nn.Module):
         height, width = (math.ceil(size / stride) for size in image.shape[-2:])
         return self.decoded(self.pad(image))[..., :height, :width]
 
+    def scales(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """The encoder's features of a padded image as the net makes them, and as the decoder gets them: here the same.
+
+        Only for nets with `encode` (`hieratk.protocols.SegmentationNet`).
+        """
+        features = list(self.net.encode(image))
+        return features, features
+
     def decoded(self, image: Tensor) -> Tensor:
         """The decoder's features of an image whose sides are multiples of `multiple`."""
         features: Tensor = self.net(image)

@@ -16,10 +16,10 @@ import torch
 from hieratk.calibration import calibrate
 from hieratk.checkpoints import open_checkpoint
 from hieratk.config import Schedule, read_run
-from hieratk.data.scenes import SceneReader
 from hieratk.errors import CheckpointError, ConfigError, DataError, HieratkError
 from hieratk.prediction import predict
-from hieratk.taxonomy.tables import compile_tables
+from hieratk.taxonomy.tables import IGNORE, compile_tables
+from hieratk.training.course import LabelTerm
 from hieratk.training.evaluate import evaluate, evaluate_model
 from hieratk.training.fit import Interrupted, Step, fit, learning_rate
 from hieratk.training.priors import LogitAdjustment, log_priors
@@ -248,8 +248,22 @@ def test_a_model_is_decoded_by_what_its_loss_trains(scene: Path, loss: str, word
         with torch.no_grad():
             assert model.head.classify.bias is not None
             model.head.classify.bias[0] += 1000.0
-        readers = [SceneReader(each, prepared.taxonomy) for each in prepared.scenes]
-        again = evaluate_model(model, prepared, readers, split="test", device="cpu")
+        again = evaluate_model(model, prepared, split="test", device="cpu")
         assert json.loads(again.to_json())["levels"] == json.loads(scores.to_json())["levels"]
         with pytest.raises(ConfigError, match=r"the loss `flat-ce` .* does not train every level's softmax"):
             calibrate(folder, prepared)
+
+
+def test_mixtures_teach_and_strangers_losses_hear_classes(scene: Path) -> None:
+    """A pixel labelled as a mixture of rice and water names no class at any level; it still moves the loss."""
+    tree = (scene / "fields.yaml").read_text(encoding="utf-8").replace("maize: 3}", "maize: 3, edge: 4}")
+    tree += "classes:\n  edge: {kind: mixed, parts: {rice: 0.5, water: 0.5}}\n"
+    (scene / "fields.yaml").write_text(tree, encoding="utf-8")
+    prepared = prepared_from(scene)
+    term = LabelTerm(prepared)
+    tables = compile_tables(prepared.taxonomy)
+    logits = torch.randn(1, tables.channels, 1, 2, requires_grad=True)
+    rows = torch.tensor([[[tables.row("rice"), tables.row("edge")]]])
+    (grad,) = torch.autograd.grad(term(logits, rows), logits)
+    assert grad[..., 1].abs().sum() > 0
+    assert torch.equal(term.tree.labels(rows)[..., 1], torch.full((1, 2, 1), IGNORE))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +23,7 @@ from hieratk.training.evaluate import evaluate
 from hieratk.training.fit import Interrupted, Step, fit
 from hieratk.training.setup import Prepared, prepare
 from hieratk.training.transfer import carry_out, everywhere, prepared_run
+from hieratk.transfer.document import load as load_plan
 from hieratk.transfer.plan import TransferPlan
 from hieratk.transfer.planning import plan
 from tests.scenes import write_scene
@@ -127,6 +129,24 @@ def test_every_part_can_be_switched(scene: Path, source: Checkpoint, change: str
     same = [torch.equal(value, start.net.state_dict()[name]) for name, value in model.net.state_dict().items()]
     assert all(same) == (change == "target=head")
     assert (model.adapters is None) == (change == "sharing=false")
+
+
+def test_a_resumed_transfer_is_the_one_that_was_begun(scene: Path, source: Checkpoint) -> None:
+    made, prepared = target(scene, source, "schedule.steps=2")
+    carry_out(made, source, prepared, scene / "to")
+    assert load_plan(scene / "to" / "plan.yaml", source.taxonomy, prepared.taxonomy) == made
+    with pytest.raises(CheckpointError, match="holds a checkpoint already; go on with --resume"):
+        carry_out(made, source, prepared, scene / "to")
+    other = replace(made, rows=tuple(replace(row, noise=0.0) for row in made.rows))
+    with pytest.raises(TransferError, match="was begun with another plan; resume with --plan"):
+        carry_out(other, source, prepared, scene / "to", resume=True)
+    weights = scene / "to" / "source" / source.weights.name
+    weights.write_bytes(weights.read_bytes()[:-1] + b"!")
+    with pytest.raises(TransferError, match="was begun from another source checkpoint"):
+        carry_out(made, source, prepared, scene / "to", resume=True)
+    fit(prepare(read_run(scene / "run.yaml", ["schedule.steps=1"]), folder=scene), scene / "plain")
+    with pytest.raises(CheckpointError, match="holds a checkpoint that is no transfer"):
+        carry_out(made, source, prepared, scene / "plain", resume=True)
 
 
 def test_what_is_refused_before_training(scene: Path, source: Checkpoint) -> None:

@@ -192,6 +192,41 @@ def test_adapters_take_the_source_in_once_their_gain_moves() -> None:
     assert all(grad.abs().sum() > 0 for grad in grads)
 
 
+def opened(model: DualBranch, gain: float) -> DualBranch:
+    """The model with adapters that say something."""
+    assert model.adapters is not None
+    with torch.no_grad():
+        for adapter in model.adapters.each:
+            adapter.gain.fill_(gain)
+    return model
+
+
+@pytest.mark.parametrize("sharing", [True, False])
+def test_a_third_model_begins_as_the_second(sharing: bool) -> None:
+    """What the second's adapters add belongs to what it says; the third starts with that, not with the bare net."""
+    second, image = models()
+    opened(second, 0.5).eval()
+    third = dual_branch(
+        second, CROPS, second.head, target=None, in_channels=3, view=SourceView([0, 1, 2]), sharing=sharing
+    ).eval()
+    torch.testing.assert_close(third(image), second(image))
+    assert not torch.allclose(second.head(second.net(second.pad(image))), second(second.pad(image)))
+
+
+@pytest.mark.parametrize("sharing", [True, False])
+def test_one_pass_for_both_branches_is_two_passes(sharing: bool) -> None:
+    model, image = models(sharing=sharing)
+    if sharing:
+        opened(model, 0.5)
+    model.eval()
+    padded = model.pad(image)
+    features, said = model.with_source(padded)
+    assert torch.equal(features, model.decoded(padded))
+    assert torch.equal(said, model.source_logits(padded))
+    assert features.requires_grad
+    assert not said.requires_grad
+
+
 def test_moving_the_model_moves_the_source() -> None:
     model, _ = models()
     model.double()

@@ -13,6 +13,7 @@ import argparse
 import json
 import math
 import os
+import shutil
 import statistics
 import time
 from collections.abc import Iterator
@@ -24,7 +25,6 @@ import hieratk
 from hieratk.checkpoints import Checkpoint, open_checkpoint
 from hieratk.config import RunFile, read_run
 from hieratk.crosswalk.catalog import load as load_crosswalk
-from hieratk.data.scenes import SceneReader
 from hieratk.training.course import Course
 from hieratk.training.evaluate import Scores, evaluate_model
 from hieratk.training.fit import fit
@@ -112,21 +112,17 @@ def carry_out(args: argparse.Namespace, method: str, seed: int) -> Scores:
         course = Transferring(plan(source.taxonomy, prepared.taxonomy, crosswalk=linked), source, prepared)
         keep_source(source, folder / "source")
     fit(prepared, folder, course=course)
-    model = open_checkpoint(folder).model()
-    readers = [SceneReader(scene, prepared.taxonomy) for scene in prepared.scenes]
     try:
-        return evaluate_model(model, prepared, readers, split=args.split, device="cpu")
+        return evaluate_model(open_checkpoint(folder).model(), prepared, split=args.split, device="cpu")
     finally:
-        for reader in readers:
-            reader.close()
-        remove(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def source_model(args: argparse.Namespace, seed: int) -> Checkpoint:
     """The source checkpoint of a seed, trained at the first question."""
     folder = args.work / args.pair / f"source-{seed}"
     if not (folder / "done").exists():
-        remove(folder)
+        shutil.rmtree(folder, ignore_errors=True)
         run = source_run(args, seed)
         fit(prepare(run, folder=args.work / args.pair / "cache"), folder)
         (folder / "done").touch()
@@ -173,12 +169,6 @@ def agnet_run(args: argparse.Namespace, taxonomy: str, half: str, changes: list[
             *changes,
         ],
     )
-
-
-def remove(folder: Path) -> None:
-    import shutil
-
-    shutil.rmtree(folder, ignore_errors=True)
 
 
 def rows(path: Path) -> Iterator[dict[str, object]]:

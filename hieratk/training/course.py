@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hieratk.checkpoints import build_model
 from hieratk.errors import ConfigError
-from hieratk.losses import by_name, decoding_of
+from hieratk.losses import LabelSets, NodeLoss, by_name, decoding_of
 from hieratk.models import HierarchicalModel
 from hieratk.plugins import check_options
 from hieratk.taxonomy.tables import compile_tables
@@ -79,7 +79,11 @@ class Supervised:
 
 
 class LabelTerm(nn.Module):
-    """The run's loss on its labels: node logits (B, N, H, W) and label rows (B, H, W) -> scalar."""
+    """The run's loss on its labels: node logits (B, N, H, W) and label rows (B, H, W) -> scalar.
+
+    Our own losses also hear rows that name no class at any level but allow some leaves (mixtures, with their shares);
+    to a stranger's loss these are void.
+    """
 
     def __init__(self, prepared: Prepared) -> None:
         super().__init__()
@@ -89,11 +93,13 @@ class LabelTerm(nn.Module):
         self.loss = loss_class(prepared.taxonomy, **options)
         self.decoding = decoding_of(run.loss.name)
         self.tree = TaxonomyTensors(prepared.taxonomy)
+        self.sets = LabelSets(prepared.taxonomy) if isinstance(self.loss, NodeLoss) else None
         tables = compile_tables(prepared.taxonomy)
         self.adjusted = LogitAdjustment(
             log_priors(prepared.labelled.survey, tables), tables, tau=run.schedule.logit_adjustment
         )
 
     def forward(self, logits: Tensor, rows: Tensor) -> Tensor:
-        value: Tensor = self.loss(self.adjusted(logits), self.tree.labels(rows))
+        labels = self.tree.labels(rows) if self.sets is None else self.sets(rows)
+        value: Tensor = self.loss(self.adjusted(logits), labels)
         return value

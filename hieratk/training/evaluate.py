@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -48,19 +49,12 @@ def evaluate(
     checkpoint = open_checkpoint(folder)
     checkpoint.require(prepared.taxonomy)
     prepared.survey.require(split)
-    model = checkpoint.model().to(device)
-    readers = [SceneReader(scene, prepared.taxonomy) for scene in prepared.scenes]
-    try:
-        return evaluate_model(model, prepared, readers, split=split, device=device, progress=progress)
-    finally:
-        for reader in readers:
-            reader.close()
+    return evaluate_model(checkpoint.model().to(device), prepared, split=split, device=device, progress=progress)
 
 
 def evaluate_model(
     model: HierarchicalModel,
     prepared: Prepared,
-    readers: Sequence[SceneReader],
     *,
     split: str,
     device: str | torch.device,
@@ -75,38 +69,40 @@ def evaluate_model(
     paths, free = LevelMetrics(prepared.taxonomy), LevelMetrics(prepared.taxonomy)
     windows = prepared.run.run.predict
     code = prepared.split.code(split)
-    todo = [
-        [
-            piece
-            for piece in pieces(reader.grid.height, reader.grid.width, size=windows.window, overlap=windows.overlap)
-            if (prepared.split.window(scene, piece.keep) == code).any()
+    with ExitStack() as opened:
+        readers = [opened.enter_context(SceneReader(scene, prepared.taxonomy)) for scene in prepared.scenes]
+        todo = [
+            [
+                piece
+                for piece in pieces(reader.grid.height, reader.grid.width, size=windows.window, overlap=windows.overlap)
+                if (prepared.split.window(scene, piece.keep) == code).any()
+            ]
+            for scene, reader in enumerate(readers)
         ]
-        for scene, reader in enumerate(readers)
-    ]
-    total, done = sum(map(len, todo)), 0
-    for scene, reader in enumerate(readers):
-        for group, logits, valids in stream(
-            reader,
-            model,
-            todo[scene],
-            statistics=prepared.survey.statistics,
-            batch=windows.batch,
-            device=device,
-        ):
-            done += len(group)
-            if progress is not None:
-                progress(done, total)
-            if logits is None:
-                continue
-            rows = np.stack(
-                [
-                    _scored(reader, prepared, scene, piece, code, valid)
-                    for piece, valid in zip(group, valids, strict=True)
-                ]
-            )
-            labels = tree.labels(torch.from_numpy(rows).to(device))
-            paths.update(decode(logits, tree), labels)
-            free.update(independent(logits, tree), labels)
+        total, done = sum(map(len, todo)), 0
+        for scene, reader in enumerate(readers):
+            for group, logits, valids in stream(
+                reader,
+                model,
+                todo[scene],
+                statistics=prepared.survey.statistics,
+                batch=windows.batch,
+                device=device,
+            ):
+                done += len(group)
+                if progress is not None:
+                    progress(done, total)
+                if logits is None:
+                    continue
+                rows = np.stack(
+                    [
+                        _scored(reader, prepared, scene, piece, code, valid)
+                        for piece, valid in zip(group, valids, strict=True)
+                    ]
+                )
+                labels = tree.labels(torch.from_numpy(rows).to(device))
+                paths.update(decode(logits, tree), labels)
+                free.update(independent(logits, tree), labels)
     levels = paths.compute()
     return Scores(split, levels, paths.consistency(), free.consistency(), max(s.pixels for s in levels.values()))
 

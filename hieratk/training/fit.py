@@ -138,7 +138,7 @@ def fit(
                 done = step + 1
                 validation = None
                 if schedule.validate_every and done % schedule.validate_every == 0:
-                    validation = _validate(model, prepared, device)
+                    validation = evaluate_model(model, prepared, split="val", device=device)
                     model.train()
                 if on_step is not None:
                     on_step(Step(done, schedule.steps, value.item(), lr, time.monotonic() - start, validation))
@@ -194,16 +194,6 @@ def _fresh(folder: Path) -> int:
     if (folder / "checkpoint.json").exists():
         raise CheckpointError(f"{folder} holds a checkpoint already; go on with --resume, or choose another folder")
     return 0
-
-
-def _validate(model: HierarchicalModel, prepared: Prepared, device: str | torch.device) -> Scores:
-    """Scores on the validation split, with all of its labels."""
-    readers = [SceneReader(scene, prepared.taxonomy) for scene in prepared.scenes]
-    try:
-        return evaluate_model(model, prepared, readers, split="val", device=device)
-    finally:
-        for reader in readers:
-            reader.close()
 
 
 def _finite(value: Tensor, step: int) -> None:

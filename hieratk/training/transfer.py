@@ -21,7 +21,8 @@ from hieratk.data.chips import ChipSampler, batches
 from hieratk.data.scenes import SceneReader
 from hieratk.data.split import TRAIN, Split
 from hieratk.data.survey import Survey
-from hieratk.errors import ConfigError, TransferError
+from hieratk.documents.writing import write_text
+from hieratk.errors import CheckpointError, ConfigError, TransferError
 from hieratk.models import HierarchicalModel
 from hieratk.taxonomy.tables import compile_tables
 from hieratk.tensors import TaxonomyTensors
@@ -29,11 +30,15 @@ from hieratk.training.course import LabelTerm
 from hieratk.training.evaluate import Scores, evaluate_model
 from hieratk.training.fit import Step, fit
 from hieratk.training.setup import Prepared
+from hieratk.transfer.document import dump as dump_plan
 from hieratk.transfer.plan import TransferPlan
 from hieratk.translu.alignment import Alignment
 from hieratk.translu.expansion import expand_head, expansion
 from hieratk.translu.network import DualBranch
 from hieratk.translu.prototypes import PrototypeTerm
+
+PLAN = "plan.yaml"
+"""What a transfer was carried out by, kept in the folder of its checkpoint."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,40 +82,49 @@ def carry_out(
     on_step: Callable[[Step], None] | None = None,
 ) -> Carried:
     """Train the target of a plan from a source checkpoint and write its checkpoint, with the source's inside, to
-    `folder`, and `report.json` with scores by class before and after.
+    `folder`, the plan, and `report.json` with scores by class before and after.
 
     Raises TransferError, CheckpointError, ConfigError or DataError before any training starts where plan, checkpoint,
     trees, bands and labels do not go together.
     """
     plan.check(source.taxonomy, prepared.taxonomy)
     prepared.survey.require("test")
+    _check_begun(plan, source, folder, resume=resume)
     course = Transferring(plan, source, prepared)
     start = course.model().to(device)
     image = _probe(start, device)
     was = start.source_logits(image)
-    readers = [SceneReader(scene, prepared.taxonomy) for scene in prepared.scenes]
-    try:
-        before = evaluate_model(start, prepared, readers, split="test", device=device)
-    finally:
-        for reader in readers:
-            reader.close()
+    before = evaluate_model(start, prepared, split="test", device=device)
     if not (folder / "checkpoint.json").exists():
         keep_source(source, folder / "source")
+        write_text(folder / PLAN, dump_plan(plan), error=TransferError)
     fit(prepared, folder, resume=resume, device=device, on_step=on_step, course=course)
-    checkpoint = open_checkpoint(folder)
-    model = checkpoint.model().to(device)
+    model = open_checkpoint(folder).model().to(device)
     assert isinstance(model, DualBranch)
-    readers = [SceneReader(scene, prepared.taxonomy) for scene in prepared.scenes]
-    try:
-        after = evaluate_model(model, prepared, readers, split="test", device=device)
-    finally:
-        for reader in readers:
-            reader.close()
+    after = evaluate_model(model, prepared, split="test", device=device)
     done = Carried(folder, before, after, torch.equal(was, model.source_logits(image)))
-    part = folder / ".report.json.part"
-    part.write_text(done.to_json(), encoding="utf-8")
-    part.replace(folder / "report.json")
+    write_text(folder / "report.json", done.to_json(), error=TransferError)
     return done
+
+
+def _check_begun(plan: TransferPlan, source: Checkpoint, folder: Path, *, resume: bool) -> None:
+    """Raise where the folder holds a checkpoint that this transfer would not go on from."""
+    if not (folder / "checkpoint.json").exists():
+        return
+    if not resume:
+        raise CheckpointError(f"{folder} holds a checkpoint already; go on with --resume, or choose another folder")
+    begun = open_checkpoint(folder)
+    if not begun.transferred:
+        raise CheckpointError(f"{folder} holds a checkpoint that is no transfer; choose another folder")
+    if begun.source().weights.read_bytes() != source.weights.read_bytes():
+        raise TransferError(
+            f"{folder} was begun from another source checkpoint than {source.folder}; resume with the same one "
+            f"(a copy lies in {folder / 'source'}), or choose another folder"
+        )
+    if (folder / PLAN).read_text(encoding="utf-8") != dump_plan(plan):
+        raise TransferError(
+            f"{folder} was begun with another plan; resume with --plan {folder / PLAN}, or choose another folder"
+        )
 
 
 class Transferring:
@@ -192,16 +206,20 @@ class Transferring:
             rows = torch.cat([rows, rows.new_zeros(len(more), *rows.shape[1:])])
         padded = model.pad(images)
         height, width = images.shape[-2:]
-        features = model.decoded(padded)
+        said: Tensor | None = None
+        if self._align is None:
+            features = model.decoded(padded)
+        else:
+            features, said = model.with_source(padded)
         logits = model.read(features, padded)[..., :height, :width]
         value: Tensor = self._term(logits, rows)
         labels = self._term.tree.labels(rows)
-        if self._align is not None:
+        if self._align is not None and said is not None:
             # A pixel without an observation is 0 in every band.
             where = (labels < 0).all(1) & (images != 0).any(1)
             climb = min(1.0, (step + 1) / max(self.options.ramp, 1))
-            said = model.source_logits(images)
-            value = value + self.options.alignment * climb * self._align(logits, said, where)
+            heard = self._align(logits, said[..., :height, :width], where)
+            value = value + self.options.alignment * climb * heard
         if self._pull is not None:
             seen = F.interpolate(features, size=padded.shape[-2:], mode="bilinear", align_corners=False)
             value = value + self.options.prototypes * self._pull(seen[..., :height, :width], labels)

@@ -121,7 +121,7 @@ class Alignment(nn.Module):
             said = torch.cat([part.softmax(1) for part in self.source.split(source_logits.float())], 1)
             said = said.movedim(1, -1)[where]
         with torch.autocast(logits.device.type, enabled=False):
-            total = logits.float().sum() * 0.0
+            total = logits.new_zeros((), dtype=torch.float32)
             for level in self.levels:
                 z = self.target.split(logits)[level].float().movedim(1, -1)[where]
                 q = (said @ self.get_buffer(f"heard_{level}").T).clamp(0, 1)

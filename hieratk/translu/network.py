@@ -61,16 +61,24 @@ class DualBranch(HierarchicalModel):
         target: the model that learns.
         view: what the source sees of a target image.
         adapters: None without CDKS.
+        inherits: whether the target's net is a copy of that of a source that has adapters itself: what those add to the
+            source's features is then added to the target's, so that the target begins as the source, not as its net.
     """
 
     def __init__(
-        self, source: HierarchicalModel, target: HierarchicalModel, *, view: SourceView, adapters: Adapters | None
+        self,
+        source: HierarchicalModel,
+        target: HierarchicalModel,
+        *,
+        view: SourceView,
+        adapters: Adapters | None,
+        inherits: bool = False,
     ) -> None:
         super().__init__(target.net, target.head, taxonomy=target.taxonomy, in_channels=target.in_channels)
         # In a tuple, so that torch does not take it for a part of this module.
         self._beside = (source.eval().requires_grad_(False), view)
-        self.adapters = adapters
-        if adapters is not None:
+        self.adapters, self.inherits = adapters, inherits
+        if self._listens:
             self.multiple = math.lcm(self.multiple, source.multiple)
 
     @property
@@ -78,13 +86,40 @@ class DualBranch(HierarchicalModel):
         """The frozen model."""
         return self._beside[0]
 
+    @property
+    def _listens(self) -> bool:
+        """Whether features of the source are needed for those of the target."""
+        return self.adapters is not None or self.inherits
+
     def decoded(self, image: Tensor) -> Tensor:
         """As `HierarchicalModel.decoded`, the source's features mixed in at every scale."""
-        if self.adapters is None:
-            return super().decoded(image)
+        return self.net.decode(self.scales(image)[1]) if self._listens else super().decoded(image)
+
+    def scales(self, image: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """As `HierarchicalModel.scales`; the second list has the source's features mixed in."""
+        own = list(self.net.encode(image))
+        if not self._listens:
+            return own, own
         with torch.no_grad():
-            other = self.source.net.encode(self._beside[1](image))
-        return self.net.decode(self.adapters(self.net.encode(image), other))
+            heard = self.source.scales(self._beside[1](image))
+        return own, self._mixed(own, *heard)
+
+    def with_source(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """`decoded(image)` and the source's logits of the same padded image, the source's net run once for both."""
+        seen = self._beside[1](image)
+        if not self._listens:
+            with torch.no_grad():
+                said: Tensor = self.source(seen)
+            return self.decoded(image), said
+        with torch.no_grad():
+            heard = self.source.scales(seen)
+            said = self.source.read(self.source.net.decode(heard[1]), seen)
+        return self.net.decode(self._mixed(list(self.net.encode(image)), *heard)), said
+
+    def _mixed(self, own: list[Tensor], source: list[Tensor], adapted: list[Tensor]) -> list[Tensor]:
+        if self.inherits:
+            own = [mine + (new - old) for mine, old, new in zip(own, source, adapted, strict=True)]
+        return own if self.adapters is None else self.adapters(own, adapted)
 
     @torch.no_grad()
     def source_logits(self, image: Tensor) -> Tensor:
@@ -118,6 +153,7 @@ def dual_branch(
 
     Raises TransferError where the nets do not go together.
     """
+    copied = target is None
     if target is None:
         net = deepcopy(source.net)
         _fit_bands(net, source.in_channels, in_channels, view.bands.tolist())
@@ -140,7 +176,8 @@ def dual_branch(
             source.net.encoder_channels,
             source.net.encoder_strides,
         )
-    return DualBranch(source, target, view=view, adapters=adapters)
+    inherits = copied and isinstance(source, DualBranch) and source._listens
+    return DualBranch(source, target, view=view, adapters=adapters, inherits=inherits)
 
 
 def _fit_head(target: HierarchicalModel, head: NodeHead) -> None:

@@ -27,6 +27,7 @@ class PrototypeTerm(nn.Module):
 
     wanted: Tensor
     has: Tensor
+    node: Tensor
 
     def __init__(
         self, plan: TransferPlan, means: Tensor, source: TaxonomyTensors, target: TaxonomyTensors, *, channels: int
@@ -50,13 +51,13 @@ class PrototypeTerm(nn.Module):
                 wanted[m], has[m] = wanted[tables.parent[m]], True
         self.register_buffer("wanted", wanted, persistent=False)
         self.register_buffer("has", has, persistent=False)
+        self.register_buffer("node", torch.tensor(tables.node), persistent=False)
 
     def forward(self, features: Tensor, labels: Tensor) -> Tensor:
         node = torch.full_like(labels[:, 0], -1)
-        of = torch.tensor(self.target.tables.node).to(labels.device)
         for level, first in enumerate(self.target.tables.offsets[:-1]):
             known = labels[:, level] >= 0
-            node = torch.where(known, of[labels[:, level].clamp(min=0) + int(first)], node)
+            node = torch.where(known, self.node[labels[:, level].clamp(min=0) + int(first)], node)
         where = (node >= 0) & self.has[node.clamp(min=0)]
         found = features.movedim(1, -1)[where].float()
         near = F.cosine_similarity(found, self.wanted[node[where]], dim=1)
