@@ -610,6 +610,11 @@ def test_an_arrow_in_a_name_is_said() -> None:
     exported = export(taxonomy, "gee")
     assert any("is part of a name (b)" in item for item in exported.lost)
     assert import_(exported.text, "gee").taxonomy["dry"].parent == "wet"
+    for name, torn in (("³ squared", False), ("80 % closed", True)):  # a raised three is a digit, but no number
+        taxonomy = Taxonomy.from_outline({"a": {"b": 1, "c": 2}}, classes={"b": {"name": name}})
+        exported = export(taxonomy, "gee")
+        assert any("is part of a name (b)" in item for item in exported.lost) == torn
+        assert any(node.name == name for node in import_(exported.text, "gee").taxonomy.nodes) != torn
 
 
 # --- files and formats -------------------------------------------------------

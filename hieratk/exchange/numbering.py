@@ -23,7 +23,7 @@ def pieces(text: str) -> tuple[str, ...]:
     # No legend is as deep: what follows stays one name.
     parts = text.split(ARROW, _DEEPEST)
     for index, part in enumerate(parts):
-        if index and (depth or part[:1].isdigit()):
+        if index and (depth or part[:1].isdecimal()):
             found[-1] += ARROW + part
         elif index:
             found.append(part)

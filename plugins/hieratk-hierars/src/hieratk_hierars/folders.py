@@ -136,4 +136,4 @@ def _by_stem(name: str, folder: Path) -> dict[str, Path]:
 def _whole(patch: str) -> str:
     """The scene of a patch `<scene>_<row>_<col>`."""
     parts = patch.rsplit("_", 2)
-    return parts[0] if len(parts) == 3 and parts[1].isdigit() and parts[2].isdigit() else patch
+    return parts[0] if len(parts) == 3 and parts[1].isdecimal() and parts[2].isdecimal() else patch

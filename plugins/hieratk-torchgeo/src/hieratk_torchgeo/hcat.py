@@ -21,7 +21,7 @@ WIDTHS = (1, 1, 2, 2, 2, 2)
 
 def above(code: str) -> str | None:
     """The code one level up, whether or not a class has it; None above the first level and for what is no HCAT code."""
-    if len(code) != sum(WIDTHS) or not code.isdigit():
+    if len(code) != sum(WIDTHS) or not (code.isascii() and code.isdigit()):
         return None
     ends = [sum(WIDTHS[: k + 1]) for k in range(len(WIDTHS))]
     starts = [end - width for end, width in zip(ends, WIDTHS, strict=True)]
