@@ -52,9 +52,9 @@ def test_one_seed_gives_the_same_weights_and_another_others(scene: Path) -> None
     assert not same(scene / "a", fit(prepared_from(scene, "seed=4"), scene / "c"))
 
 
-@pytest.mark.parametrize("stop", [3, 8])
-def test_interrupted_and_resumed_is_uninterrupted(scene: Path, stop: int) -> None:
-    prepared = prepared_from(scene)
+@pytest.mark.parametrize(("stop", "precision"), [(3, "float32"), (8, "float32"), (5, "bfloat16")])
+def test_interrupted_and_resumed_is_uninterrupted(scene: Path, stop: int, precision: str) -> None:
+    prepared = prepared_from(scene, f"schedule.precision={precision}")
     fit(prepared, scene / "whole")
 
     def interrupt(step: Step) -> None:
@@ -71,6 +71,17 @@ def test_interrupted_and_resumed_is_uninterrupted(scene: Path, stop: int) -> Non
     assert seen == list(range(stop + 1, 13))
     assert same(scene / "whole", scene / "parts")
     assert not [thread for thread in threading.enumerate() if thread.name == "hieratk-batches"]
+
+
+def test_bfloat16_is_another_rounding_of_the_same_steps(scene: Path) -> None:
+    steps: dict[str, list[Step]] = {"float32": [], "bfloat16": []}
+    for precision, found in steps.items():
+        fit(prepared_from(scene, f"schedule.precision={precision}"), scene / precision, on_step=found.append)
+    for exact, rounded in zip(*steps.values(), strict=True):
+        assert 0 < abs(exact.loss - rounded.loss) < 0.05 * exact.loss
+    assert all(
+        value.dtype == torch.float32 for value in weights(scene / "bfloat16").values() if value.is_floating_point()
+    )
 
 
 def test_a_crash_leaves_the_checkpoint_before_it(scene: Path) -> None:

@@ -102,6 +102,8 @@ class Schedule(Strict):
     """How long and how fast. Lengths count optimiser steps, sizes pixels.
 
     The learning rate climbs linearly over `warmup` steps and then falls along a half cosine to `final_lr` times `lr`.
+    `precision` is that of the network's convolutions and matrix products in training (torch's autocast); weights,
+    optimiser state, losses and prediction stay in float32.
     """
 
     steps: Annotated[int, Field(ge=1)] = 1000
@@ -112,6 +114,7 @@ class Schedule(Strict):
     warmup: Annotated[int, Field(ge=0)] = 50
     final_lr: Annotated[float, Field(ge=0, le=1)] = 0.01
     clip: Annotated[float, Field(gt=0)] | None = 1.0
+    precision: Literal["float32", "bfloat16"] = "float32"
     balance: Annotated[float, Field(ge=0, le=1)] = 0.0
     logit_adjustment: NonNegative | tuple[NonNegative, ...] = 0.0
     validate_every: Annotated[int, Field(ge=0)] = 0

@@ -127,7 +127,8 @@ def fit(
                 for group in optimizer.param_groups:
                     group["lr"] = lr * group["rate"]
                 images = images.to(device, memory_format=torch.channels_last)
-                value = course.loss(model, images, rows.to(device), step)
+                with torch.autocast(images.device.type, torch.bfloat16, enabled=schedule.precision == "bfloat16"):
+                    value = course.loss(model, images, rows.to(device), step)
                 optimizer.zero_grad(set_to_none=True)
                 torch.autograd.backward(value)
                 if schedule.clip is not None:

@@ -54,4 +54,7 @@ class LogitAdjustment:
         """Logits (B, N, H, W) as the loss shall see them."""
         if self._shift is None:
             return logits
-        return logits + self._shift.to(logits).view(1, -1, 1, 1)
+        # In float32 at least: the addend of a rare class is finer than what a bfloat16 logit can hold.
+        return logits.to(torch.promote_types(logits.dtype, torch.float32)) + self._shift.to(logits.device).view(
+            1, -1, 1, 1
+        )
