@@ -52,8 +52,9 @@ def available(kind: Kind) -> dict[str, Plugin]:
     found: dict[str, list[Plugin]] = {}
     # entry_points() already leaves out a distribution that an earlier one of the same name on sys.path hides.
     for entry in metadata.entry_points(group=GROUPS[kind]):
-        distribution = entry.dist.name if entry.dist else "an unknown distribution"
-        version = entry.dist.version if entry.dist else "?"
+        # An uninstallation that was broken off leaves entry points without METADATA: then there is neither.
+        distribution = (entry.dist and entry.dist.name) or "an unknown distribution"
+        version = (entry.dist and entry.dist.version) or "?"
         found.setdefault(entry.name, []).append(Plugin(entry.name, kind, distribution, version, entry.value))
     plugins = {}
     for name in sorted(found):
@@ -130,25 +131,33 @@ def check_options(factory: Callable[..., Any], options: Mapping[str, Any], *, pl
     `plugin` is how messages call the factory, such as "backbone 'conv'". Raises PluginError that names every wrong
     option at once: unknown ones with the nearest name, missing ones, and values that do not fit the annotation.
     """
+    checked, wrong = fit_options(factory, options)
+    if wrong:
+        raise PluginError(f"{plugin}: " + "; ".join(message for _, message in wrong))
+    return checked
+
+
+def fit_options(
+    factory: Callable[..., Any], options: Mapping[str, Any]
+) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The options that fit, as `check_options` gives them, and the name of every wrong one with what is wrong."""
     known = {option.name: option for option in options_of(factory)}
-    problems = []
+    wrong = []
     checked: dict[str, Any] = {}
     for name, value in options.items():
         if name not in known:
-            problems.append(_unknown(f"no option '{name}'", name, list(known), "options"))
+            wrong.append((name, _unknown(f"no option '{name}'", name, list(known), "options")))
             continue
         try:
             checked[name] = _fit(factory, name, value)
         except ValueError as error:
-            problems.append(f"option '{name}' is {value!r}: {error}")
-    problems += [
-        f"option '{name}' must be given ({option.annotation or 'any value'})"
+            wrong.append((name, f"option '{name}' is {value!r}: {error}"))
+    wrong += [
+        (name, f"option '{name}' must be given ({option.annotation or 'any value'})")
         for name, option in known.items()
         if option.required and name not in options
     ]
-    if problems:
-        raise PluginError(f"{plugin}: " + "; ".join(problems))
-    return checked
+    return checked, wrong
 
 
 def _fit(factory: Callable[..., Any], name: str, value: Any) -> Any:

@@ -233,6 +233,14 @@ def test_list_shows_clashes_and_missing_modules(install: Install) -> None:
     assert "acme_l" not in sys.modules
 
 
+def test_what_a_broken_uninstallation_leaves_is_listed(install: Install) -> None:
+    folder = install("acme", {"hieratk.backbones": {"left": "acme_left:tiny"}})
+    install("bolt", {"hieratk.backbones": {"left": "bolt_left:tiny"}})
+    (folder / "acme-1.0.dist-info" / "METADATA").unlink()
+    assert available("backbone")["left"].distribution == "an unknown distribution"
+    assert available("backbone")["left"].rivals == ("bolt",)
+
+
 def test_list_with_broken_plugins_costs_no_import(install: Install) -> None:
     def seconds() -> float:
         start = time.perf_counter()
@@ -268,6 +276,8 @@ def test_check_command_tells_sound_from_faulty(install: Install) -> None:
     gone = CliRunner().invoke(plugins_app, ["check", "gone"], catch_exceptions=False)
     assert gone.exit_code == 1
     assert "No module named 'no_such_library'" in gone.stdout
+    with pytest.raises(PluginError, match=r"no option 'wide'; .*; give options as --set OPTION=VALUE$"):
+        CliRunner().invoke(plugins_app, ["check", "tiny", "--set", "wide=4"], catch_exceptions=False)
     with pytest.raises(PluginError, match="no plugin 'tinny'; did you mean 'tiny'"):
         CliRunner().invoke(plugins_app, ["check", "tinny"], catch_exceptions=False)
 
@@ -300,7 +310,7 @@ FAULTS = {
     ),
     "NaN at odd sizes": (
         NET.replace("self.second(first)]", "self.second(first) / (0 if image.shape[-1] < 8 else 1)]"),
-        "FAILED  4 bands: odd sizes: ",
+        "FAILED  4 bands: odd sizes: the node logits of a 1x1 image holds 9 values that are NaN or infinite",
     ),
     "hidden global state": (
         NET.replace("super().__init__()", "super().__init__(); Net.made += 1").replace("first,", "first * Net.made,")
@@ -309,7 +319,7 @@ FAULTS = {
     ),
     "wrong band count": (
         NET.replace("nn.Conv2d(in_channels,", "nn.Conv2d(3,"),
-        "FAILED  4 bands: shapes: RuntimeError: ",
+        "FAILED  4 bands: shapes: made with in_channels=4, it fails on a 64x96 image of as many bands: RuntimeError: ",
     ),
     "non-deterministic": (
         NET.replace("return [first,", "return [first + torch.rand(1),"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -19,6 +20,7 @@ from hieratk.data.scenes import Scene
 from hieratk.errors import PluginError
 from hieratk.rasters import Grid, create
 from hieratk.testing import PoolBackbone, check_backbone, check_dataset, check_model, report
+from hieratk.testing.imports import own_seconds
 
 
 class Sound(nn.Module):
@@ -125,7 +127,11 @@ FAULTS: dict[str, tuple[Callable[[int], Any], str, str]] = {
         "map 0 (stride 2) is torch.float64",
     ),
     "NaN when small": (wrapped(nan_when_small), "shapes", "map 1 (stride 4) of a 4x4 image holds 8 values"),
-    "wrong band count": (wrapped(only_three_bands), "shapes", "RuntimeError: expected 3 channels, got 4"),
+    "wrong band count": (
+        wrapped(only_three_bands),
+        "shapes",
+        "made with in_channels=4, it fails on a 64x96 image of as many bands: RuntimeError: expected 3 channels, got 4",
+    ),
     "list of strides": (altered(strides=[2, 4]), "declares", "`strides` must be a tuple of positive ints, not [2, 4]"),
     "no strides": (altered(strides=None), "declares", "`strides` must be a tuple of positive ints, not None"),
     "coarse first": (altered(strides=(4, 2)), "declares", "`strides` must go from fine to coarse, not (4, 2)"),
@@ -368,6 +374,16 @@ def test_a_model_may_refuse_a_backbone_but_not_crash_on_it() -> None:
     assert failures(check_model(refuses, bands=(2,))) == {}
     found = failures(check_model(crashes, bands=(2,)))
     assert found["builds"].startswith("AttributeError: 'PoolBackbone' object has no attribute 'features'")
+
+
+def test_waiting_for_a_busy_processor_is_not_counted(tmp_path: Path) -> None:
+    statistics = tmp_path / "schedstat"
+    statistics.write_text("0 5000000000 1\n")
+    assert own_seconds(statistics) == pytest.approx(time.perf_counter() - 5, abs=0.5)
+    for text in ("", "0 many 1\n"):
+        statistics.write_text(text)
+        assert own_seconds(statistics) == pytest.approx(time.perf_counter(), abs=0.5)
+    assert own_seconds(tmp_path / "gone") == pytest.approx(time.perf_counter(), abs=0.5)
 
 
 def test_the_checks_leave_the_random_state_alone() -> None:

@@ -139,11 +139,15 @@ def _import_checks(plugin: Plugin, seconds: float | None) -> list[Check]:
 
 
 def _checks(plugin: Plugin, options: dict[str, Any], bands: tuple[int, ...], *, compiled: bool) -> list[Check]:
+    from hieratk.errors import PluginError
     from hieratk.plugins import check_options, load
     from hieratk.testing import BANDS, check_backbone, check_dataset, check_loss, check_model
 
     factory = load(plugin.kind, plugin.name)
-    options = check_options(factory, options, plugin=f"{plugin.kind} '{plugin.name}'")
+    try:
+        options = check_options(factory, options, plugin=f"{plugin.kind} '{plugin.name}'")
+    except PluginError as error:
+        raise PluginError(f"{error}; give options as --set OPTION=VALUE") from None
     if plugin.kind == "dataset":
         return check_dataset(factory, options=options)
     if plugin.kind == "loss":

@@ -31,13 +31,16 @@ def carry_out(
     from hieratk.commands.work import choose_device
     from hieratk.config import read_run
     from hieratk.training.fit import Step
+    from hieratk.training.schema import check_plugins
     from hieratk.training.setup import prepare
     from hieratk.training.transfer import carry_out as train
     from hieratk.training.transfer import prepared_run
 
     opened = open_checkpoint(checkpoint)
     opened.require(source)
-    run = prepared_run(read_run(config, overrides), opened)
+    run = read_run(config, overrides)
+    check_plugins(config, run.run)
+    run = prepared_run(run, opened)
     folder = output or Path("runs") / f"{source.id}_to_{target.id}"
     prepared = prepare(run, folder=folder)
     for message in prepared.survey.warnings:

@@ -41,8 +41,10 @@ def train(
     run = read_run(run_file, overrides or [])
     folder = output or Path("runs") / run_file.stem
     from hieratk.training.fit import Step, fit
+    from hieratk.training.schema import check_plugins
     from hieratk.training.setup import prepare
 
+    check_plugins(run_file, run.run)
     prepared = prepare(run, folder=folder)
     for message in prepared.survey.warnings:
         warn(message)

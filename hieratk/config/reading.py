@@ -46,11 +46,12 @@ class RunFile:
         return path if path.suffix in (".yaml", ".yml") else self.run.taxonomy
 
 
-def read_run(path: Path, overrides: Sequence[str] = ()) -> RunFile:
+def read_run(path: str | Path, overrides: Sequence[str] = ()) -> RunFile:
     """Read a run file and apply `key=value` overrides (dots reach into mappings: `schedule.steps=20`).
 
     Raises ConfigError with every problem at its place.
     """
+    path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

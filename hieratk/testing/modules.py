@@ -16,7 +16,7 @@ from hieratk.models import HierarchicalModel
 from hieratk.networks import unet
 from hieratk.protocols import Backbone, SegmentationNet
 from hieratk.taxonomy.tree import Taxonomy
-from hieratk.testing.checks import Check, Run, check_signature, expect, few
+from hieratk.testing.checks import Check, ContractError, Run, check_signature, expect, few
 from hieratk.testing.lasting import compiles, exports, frees_memory, no_hidden_state, outputs
 
 BANDS = (1, 4, 10)
@@ -181,17 +181,28 @@ def _tensor_fits(what: str, value: Any, expected: tuple[int, ...], image: Tensor
 def _map_shapes(backbone: Any, bands: int) -> None:
     for module in (backbone.train(), backbone.eval()):
         image = _image(bands, module.strides)
-        _maps_fit(module(image), module.channels, module.strides, image)
+        _maps_fit(_given(module, image), module.channels, module.strides, image)
     side = math.lcm(*backbone.strides)
     smallest = torch.randn(1, bands, side, side)
     with torch.no_grad():
         _maps_fit(backbone(smallest), backbone.channels, backbone.strides, smallest)
 
 
+def _given(call: Callable[[Tensor], Any], image: Tensor) -> Any:
+    try:
+        return call(image)
+    except Exception as error:
+        bands, height, width = image.shape[1:]
+        raise ContractError(
+            f"made with in_channels={bands}, it fails on a {height}x{width} image of as many bands: "
+            f"{type(error).__name__}: {error}"
+        ) from error
+
+
 def _net_shapes(net: Any, bands: int) -> None:
     for module in (net.train(), net.eval()):
         image = _image(bands, module.encoder_strides)
-        _maps_fit(module.encode(image), module.encoder_channels, module.encoder_strides, image)
+        _maps_fit(_given(module.encode, image), module.encoder_channels, module.encoder_strides, image)
         height, width = (size // module.stride for size in image.shape[-2:])
         _tensor_fits("the decoder's feature", module(image), (len(image), module.channels, height, width), image)
 

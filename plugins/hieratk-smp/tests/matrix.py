@@ -1,5 +1,8 @@
 """Backbones x decoders x band counts: one training step each. Run it for the whole matrix; the tests draw a sample.
 
+    python matrix.py                    all backbones
+    python matrix.py resnet18 dla34     these only
+
 The band count of each run is part of the matrix, so one line of the output is one failure or none.
 """
 
@@ -59,10 +62,15 @@ def one_step(backbone: str, decoder: str, bands: int) -> HierarchicalModel:
     return model
 
 
-def main() -> int:
-    """The whole matrix; exit 1 if a combination fails."""
+def main(backbones: list[str]) -> int:
+    """The whole matrix, or the part of some backbones; exit 1 if a combination fails."""
+    unknown = sorted(set(backbones) - set(BACKBONES))
+    if unknown:
+        print(f"no backbone {', '.join(unknown)} in the matrix; there are {', '.join(BACKBONES)}", file=sys.stderr)
+        return 2
+    chosen = [each for each in combinations() if not backbones or each[0] in backbones]
     failed = 0
-    for backbone, decoder, bands in combinations():
+    for backbone, decoder, bands in chosen:
         start = time.perf_counter()
         try:
             one_step(backbone, decoder, bands)
@@ -71,9 +79,9 @@ def main() -> int:
             print(f"FAILED  {backbone} {decoder} {bands}: {type(error).__name__}: {error}", flush=True)
         else:
             print(f"ok      {backbone} {decoder} {bands} ({time.perf_counter() - start:.1f} s)", flush=True)
-    print(f"{len(combinations())} combinations, {failed} failed")
+    print(f"{len(chosen)} combinations, {failed} failed")
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
