@@ -1,7 +1,7 @@
 """TransLU against its controls: one row of JSON for each (pair, labels, method, seed), resumable.
 
-    python benchmarks/transfer/run.py --data DATA --work FOLDER --pair agnet --labels points=20 --seeds 0 1 2 3 4
-    python benchmarks/transfer/run.py --table
+    python benchmarks/transfer.py --data DATA --work FOLDER --pair agnet --labels points=20 --seeds 0 1 2 3 4
+    python benchmarks/transfer.py --table
 
 A source model is trained once for each seed and kept in the work folder. Scores are those of the target's test split;
 `--split val` gives the ones to tune by. Rows that are in the results already are not run again.
@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import shutil
 import statistics
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from paired import interval
 
 import hieratk
 from hieratk.checkpoints import Checkpoint, open_checkpoint
@@ -32,24 +33,42 @@ from hieratk.training.setup import prepare
 from hieratk.training.transfer import Transferring, keep_source, prepared_run
 from hieratk.transfer.planning import plan
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "transfer"
 RESULTS = HERE / "results.jsonl"
 
+
+@dataclass(frozen=True)
+class Pair:
+    """Two trees, the crosswalk between them where names do not do, and what the target's run file needs besides."""
+
+    source: str
+    target: str
+    crosswalk: str | None
+    changes: tuple[str, ...] = ()
+
+
 METHODS: dict[str, dict[str, object]] = {
-    "scratch": {},
-    "fine-tune": {"start": "random", "sharing": False, "alignment": 0},
-    "frozen + head": {"start": "random", "sharing": False, "alignment": 0, "target": "head"},
-    "expansion": {"sharing": False, "alignment": 0},
+    "scratch": {"transfer": None},
+    "fine-tune": {"transfer.start": "random", "transfer.sharing": False, "transfer.alignment": 0},
+    "frozen + head": {
+        "transfer.start": "random",
+        "transfer.sharing": False,
+        "transfer.alignment": 0,
+        "transfer.target": "head",
+    },
+    "expansion": {"transfer.sharing": False, "transfer.alignment": 0},
     "TransLU": {},
-    "without CDKS": {"sharing": False},
-    "without CDSA": {"alignment": 0},
-    "shuffled": {"shuffle": True},
+    "without CDKS": {"transfer.sharing": False},
+    "without CDSA": {"transfer.alignment": 0},
+    "shuffled": {"transfer.shuffle": True},
 }
-"""What each row changes in the section `transfer` of the run file."""
+"""What each row changes in the run file."""
 
 PAIRS = {
-    "agnet": ("agnet_cover.yaml", "agnet_crops.yaml", "agnet_crops_to_cover.yaml"),
-    "indian-pines": ("indian_pines_cover", "indian_pines", None),
+    "agnet": Pair("agnet_cover.yaml", "agnet_crops.yaml", "agnet_crops_to_cover.yaml"),
+    "zion": Pair("nlcd", "agnet_crops.yaml", "agnet_crops_to_nlcd.yaml", ("transfer.bands=[1, 2, 3, 4]",)),
+    "gewata": Pair("gewata_cover.yaml", "agnet_crops.yaml", "agnet_crops_to_gewata.yaml"),
+    "indian-pines": Pair("indian_pines_cover", "indian_pines", None),
 }
 
 
@@ -107,7 +126,7 @@ def carry_out(args: argparse.Namespace, method: str, seed: int) -> Scores:
     prepared = prepare(run, folder=args.work / args.pair / "cache")
     course: Course | None = None
     if method != "scratch":
-        crosswalk = PAIRS[args.pair][2]
+        crosswalk = PAIRS[args.pair].crosswalk
         linked = load_crosswalk(HERE / crosswalk) if crosswalk else None
         course = Transferring(plan(source.taxonomy, prepared.taxonomy, crosswalk=linked), source, prepared)
         keep_source(source, folder / "source")
@@ -130,23 +149,26 @@ def source_model(args: argparse.Namespace, seed: int) -> Checkpoint:
 
 
 def source_run(args: argparse.Namespace, seed: int) -> RunFile:
-    changes = [f"seed={seed}"]
+    pair, changes = PAIRS[args.pair], [f"seed={seed}"]
     if args.pair == "agnet":
-        return agnet_run(args, "agnet_cover.yaml", "west", changes)
-    return read_run(HERE / "indian_pines.yaml", ["taxonomy=indian_pines_cover", *changes])
+        return agnet_run(args, pair.source, "west", changes)
+    if args.pair == "indian-pines":
+        return read_run(HERE / "indian_pines.yaml", [f"taxonomy={pair.source}", *changes])
+    return read_run(HERE / f"{args.pair}.yaml", [f"root={(args.data / args.pair).resolve()}", *changes])
 
 
 def target_run(args: argparse.Namespace, seed: int, method: str) -> RunFile:
-    changes = [f"seed={seed}", *args.set]
+    pair, changes = PAIRS[args.pair], [f"seed={seed}"]
     if args.labels != "all":
         kind, number = args.labels.split("=")
         changes.append(f"labels={{{kind}: {number}, seed: {seed}}}")
-    if method == "scratch":
-        changes.append("transfer=null")
-    changes += [f"transfer.{name}={str(value).lower()}" for name, value in METHODS[method].items()]
-    if args.pair == "agnet":
-        return agnet_run(args, "agnet_crops.yaml", "east", changes)
-    return read_run(HERE / "indian_pines.yaml", ["taxonomy=indian_pines", *changes])
+    if method != "scratch":
+        changes += pair.changes
+    changes += [f"{name}={json.dumps(value)}" for name, value in METHODS[method].items()]
+    changes += args.set
+    if args.pair == "indian-pines":
+        return read_run(HERE / "indian_pines.yaml", [f"taxonomy={pair.target}", *changes])
+    return agnet_run(args, pair.target, "east", changes)
 
 
 def agnet_run(args: argparse.Namespace, taxonomy: str, half: str, changes: list[str]) -> RunFile:
@@ -205,18 +227,6 @@ def table(path: Path) -> None:
             gains = [100 * (found[s][names[-1]]["miou"] - base[s][names[-1]]["miou"]) for s in both]
             gain = interval(gains) if method != "fine-tune" else ""
             print(f"| {method} | {len(found)} | {' | '.join(cells)} | {gain} |")
-
-
-T95 = (math.nan, 12.71, 4.30, 3.18, 2.78, 2.57, 2.45, 2.36, 2.31, 2.26, 2.23)
-"""Student's t at 97.5 % for 0, 1, 2, ... degrees of freedom."""
-
-
-def interval(values: list[float]) -> str:
-    """Mean and half-width."""
-    if len(values) < 2:
-        return f"{values[0]:+.1f} (one pair)" if values else ""
-    half = T95[min(len(values) - 1, 10)] * statistics.stdev(values) / math.sqrt(len(values))
-    return f"{statistics.mean(values):+.1f} ± {half:.1f}"
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
 from hieratk.transfer.plan import PlanRow, TransferPlan, TreeRef
 from hieratk.transfer.planning import plan
-from hieratk.translu.alignment import Alignment, relations
+from hieratk.translu.alignment import Alignment, hearings, may_share
 from hieratk.translu.bands import source_view
 from hieratk.translu.expansion import expand_head, expand_moments, expansion
 from hieratk.translu.network import DualBranch, SourceView, dual_branch
@@ -261,38 +261,87 @@ def test_bands_by_name_by_number_and_by_order() -> None:
         source_view(["a", "b"], moments, ["x", "y", "z"], moments, bands=[4, 1], statistics=None)
 
 
-def test_relations_of_a_plan(moved: TransferPlan) -> None:
-    found = {(r.node, r.level): r for r in relations(moved, compile_tables(COVER), compile_tables(CROPS))}
-    assert found["crops", 2].target == (0, 1, 2)
-    assert (found["crops", 2].source_level, found["crops", 2].source) == (1, (0,))
-    assert (found["crops", 2].positive, found["crops", 2].negative) == (1, 1)
-    assert (found["rice", 2].positive, found["rice", 2].negative) == (0, 1)
-    assert found["water", 0].source_level == 0
+def test_what_a_plan_lets_be_heard(moved: TransferPlan) -> None:
+    source, target = compile_tables(COVER), compile_tables(CROPS)
+    assert may_share(moved, source, target).tolist() == [
+        [True, False, False],
+        [True, False, False],
+        [True, False, False],
+        [False, True, False],
+        [False, False, True],
+    ]
+    finest = hearings(moved, source, target)[-1]
+    assert (finest.level, finest.source_level) == (2, 1)
+    heard = {
+        source.channel_ids(1)[b]: {
+            target.channel_ids(2)[c] for g in np.nonzero(row)[0] for c in np.nonzero(finest.groups[g])[0]
+        }
+        for part, row in zip(finest.parts, finest.allowed, strict=True)
+        for b in np.nonzero(part)[0]
+    }
+    assert heard == {"crops": {"rice", "corn", "soy"}, "trees": {"trees"}, "water": {"water"}}
+    assert [h.source_level for h in hearings(moved, source, target)] == [0, 1, 1]
+
+
+RELATED = {
+    "equal": {("rice", "trees"): False, ("corn", "trees"): True, ("corn", "crops"): False, ("rice", "crops"): True},
+    "subset": {("rice", "trees"): False, ("corn", "trees"): True, ("corn", "crops"): True, ("rice", "crops"): True},
+    "superset": {("rice", "trees"): True, ("corn", "trees"): True, ("corn", "crops"): False, ("rice", "crops"): True},
+    "overlap": {("rice", "trees"): True, ("corn", "trees"): True, ("corn", "crops"): True, ("rice", "crops"): True},
+}
+
+
+@pytest.mark.parametrize("relation", RELATED)
+def test_what_each_relation_excludes(relation: str) -> None:
+    row = PlanRow("rice", 2, "split", relation, aligned=("crops",))  # type: ignore[arg-type]
+    source, target = compile_tables(COVER), compile_tables(CROPS)
+    found = may_share(TransferPlan(TreeRef.of(COVER), TreeRef.of(CROPS), (row,)), source, target)
+    for (ours, theirs), expected in RELATED[relation].items():
+        at = target.ids.index(ours), source.ids.index(theirs)
+        assert found[target.leaf_span[at[0]][0], source.leaf_span[at[1]][0]] == expected, (ours, theirs)
 
 
 def slow_alignment(logits: np.ndarray, said: np.ndarray, where: np.ndarray, made: TransferPlan) -> float:
-    """Pixel by pixel, from the words of the module alone."""
+    """Source leaf by source leaf and pixel by pixel: -Q_b log P(A_b), Q read where the module says."""
     source, target = compile_tables(COVER), compile_tables(CROPS)
+    share = may_share(made, source, target)
     total = 0.0
     for level in range(3):
-        here = [r for r in relations(made, source, target) if r.level == level]
+        size = target.sizes[level]
+        allowed = {
+            b: {int(target.level_of_leaf(level)[a]) for a in range(len(target.leaves)) if share[a, b]}
+            for b in range(len(source.leaves))
+        }
+        read = next(
+            n
+            for n in range(len(source.sizes))
+            if all(
+                allowed[b] == allowed[c]
+                for b in allowed
+                for c in allowed
+                if source.level_of_leaf(n)[b] == source.level_of_leaf(n)[c]
+            )
+        )
         terms = []
         for b, i, j in zip(*np.nonzero(where), strict=True):
             z = logits[b, target.offsets[level] : target.offsets[level + 1], i, j]
-            p = np.exp(z) / np.exp(z).sum()
-            for r in here:
-                y = said[b, source.offsets[r.source_level] : source.offsets[r.source_level + 1], i, j]
-                q = (np.exp(y) / np.exp(y).sum())[list(r.source)].sum()
-                inside = p[list(r.target)].sum()
-                terms.append(-r.positive * q * np.log(inside) - r.negative * (1 - q) * np.log(1 - inside))
+            y = said[b, source.offsets[read] : source.offsets[read + 1], i, j]
+            p, q = np.exp(z) / np.exp(z).sum(), np.exp(y) / np.exp(y).sum()
+            term = 0.0
+            for channel in range(len(q)):
+                leaf = next(v for v in range(len(source.leaves)) if source.level_of_leaf(read)[v] == channel)
+                if 0 < len(allowed[leaf]) < size:
+                    term -= q[channel] * np.log(sum(p[c] for c in allowed[leaf]))
+            terms.append(term)
         total += float(np.mean(terms))
     return total
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 10_000), st.booleans())
-def test_alignment_is_the_formula(seed: int, even: bool) -> None:
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 10_000), st.booleans(), st.sampled_from(["equal", "subset", "superset", "overlap"]))
+def test_alignment_is_the_formula(seed: int, even: bool, relation: str) -> None:
     made = plan(COVER, CROPS)
+    made = replace(made, rows=tuple(replace(r, relation=relation) if r.node == "trees" else r for r in made.rows))
     random = np.random.default_rng(seed)
     logits = random.normal(0, 2, (2, compile_tables(CROPS).channels, 2, 3))
     said = random.normal(0, 2, (2, compile_tables(COVER).channels, 2, 3))
@@ -308,13 +357,23 @@ def test_even_alignment_leaves_the_order_of_siblings_alone() -> None:
     trees = TaxonomyTensors(COVER), TaxonomyTensors(CROPS)
     logits = torch.randn(1, trees[1].channels, 2, 2, requires_grad=True)
     said, where = torch.randn(1, trees[0].channels, 2, 2), torch.ones(1, 2, 2, dtype=torch.bool)
-    only = replace(made, rows=tuple(row for row in made.rows if row.relation == "equal"))
-    rice, corn = channel(CROPS, "rice", 2), channel(CROPS, "corn", 2)
-    (even,) = torch.autograd.grad(Alignment(only, *trees)(logits, said, where), logits)
+    rice, corn, water = (channel(CROPS, id_, 2) for id_ in ("rice", "corn", "water"))
+    (even,) = torch.autograd.grad(Alignment(made, *trees)(logits, said, where), logits)
     torch.testing.assert_close(even[:, rice], even[:, corn])
     assert even[:, rice].abs().min() > 0
-    (shares,) = torch.autograd.grad(Alignment(only, *trees, even=False)(logits, said, where), logits)
+    (shares,) = torch.autograd.grad(Alignment(made, *trees, even=False)(logits, said, where), logits)
     assert not torch.allclose(shares[:, rice], shares[:, corn])
+    torch.testing.assert_close(even[:, water], shares[:, water])  # a class of its own has nothing to be shared
+
+
+def test_confidence_weighs_pixels_by_what_the_source_is_surest_of() -> None:
+    trees = TaxonomyTensors(COVER), TaxonomyTensors(CROPS)
+    logits, where = torch.zeros(1, trees[1].channels, 1, 1), torch.ones(1, 1, 1, dtype=torch.bool)
+    sure = torch.zeros(1, trees[0].channels, 1, 1)
+    plain, weighed = (Alignment(plan(COVER, CROPS), *trees, confidence=c)(logits, sure, where) for c in (0, 1))
+    levels = [math.log(2), (3 * math.log(3) - math.log(1)) / 3, (2 * math.log(5) + math.log(5 / 3)) / 3]
+    assert plain.item() == pytest.approx(sum(levels), rel=1e-5)
+    assert weighed.item() == pytest.approx(levels[0] / 2 + levels[1] / 3 + levels[2] / 3, rel=1e-5)
 
 
 def test_alignment_of_no_pixel_is_zero_with_a_zero_gradient() -> None:
@@ -332,7 +391,7 @@ def test_alignment_of_no_pixel_is_zero_with_a_zero_gradient() -> None:
 def test_the_negative_control_hears_other_classes() -> None:
     trees = TaxonomyTensors(COVER), TaxonomyTensors(CROPS)
     right, wrong = (Alignment(plan(COVER, CROPS), *trees, shuffle=shuffle) for shuffle in (False, True))
-    assert not torch.equal(right.get_buffer("heard_0"), wrong.get_buffer("heard_0"))
+    assert not torch.equal(right.get_buffer("parts_0"), wrong.get_buffer("parts_0"))
 
 
 def test_a_plan_without_relations_cannot_align() -> None:
