@@ -206,3 +206,5 @@ def test_nearest() -> None:
     assert nearest("rise", names) == ["rice"]
     assert nearest("quartz", names) == []
     assert nearest("xy", names) == []
+    assert nearest("", ["", "a", "ab"]) == ["", "a"]
+    assert nearest("x" * 100_000, ["y" * 100_000]) == []

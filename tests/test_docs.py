@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
+from typer.testing import CliRunner
 
 from hieratk.commands import app
 from hieratk.config import read_run
@@ -145,3 +147,40 @@ def test_links_lead_somewhere() -> None:
         for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
             if "://" not in target:
                 assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+@pytest.mark.parametrize(
+    ("hook", "seen"),
+    [
+        ("hieratk-validate", {"a.taxonomy.yaml", "taxonomies/b.yaml", "x/taxonomies/c.yml"}),
+        ("hieratk-crosswalk", {"d.crosswalk.yaml", "taxonomies/crosswalks/e.yaml"}),
+        (
+            "hieratk-fmt",
+            {
+                "a.taxonomy.yaml",
+                "taxonomies/b.yaml",
+                "x/taxonomies/c.yml",
+                "d.crosswalk.yaml",
+                "taxonomies/crosswalks/e.yaml",
+            },
+        ),
+    ],
+)
+def test_hooks_for_pre_commit(hook: str, seen: set[str]) -> None:
+    """Each looks at the documents that its command reads, the command is there, and the page names it."""
+    hooks = {entry["id"]: entry for entry in yaml.safe_load((ROOT / ".pre-commit-hooks.yaml").read_text("utf-8"))}
+    assert len(hooks) == 3
+    pattern = re.compile(hooks[hook]["files"])
+    files = {
+        *seen,
+        "d.crosswalk.yaml",
+        "taxonomies/crosswalks/e.yaml",
+        "a.taxonomy.yaml",
+        "docs/f.yaml",
+        "taxonomies/facts/g.yaml",
+    }
+    assert {file for file in files if pattern.search(file)} == seen
+    program, *words = shlex.split(hooks[hook]["entry"])
+    assert program == "hieratk"
+    assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
+    assert f"- id: {hook}\n" in (ROOT / "docs" / "cli.md").read_text("utf-8")

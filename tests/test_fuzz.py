@@ -72,6 +72,13 @@ def _tree(count: int) -> str:
     return "\n".join(lines + classes) + "\n"
 
 
+def _misspelt(count: int) -> str:
+    """So many classes, each with a line whose id is nearly that of all of them."""
+    tree = "".join(f"  class_number_{number}: {number}\n" for number in range(count))
+    classes = "".join(f"  klass_nunber_{number}: {{name: x}}\n" for number in range(count))
+    return f"hieratk: taxonomy/1\nencodings: {{default: {{dtype: uint16}}}}\ntree:\n{tree}classes:\n{classes}"
+
+
 HOSTILE: dict[str, tuple[Callable[[], str], set[str]]] = {
     "brackets": (lambda: "[" * 100_000, {"Y018"}),
     "closed brackets": (lambda: "a: " + "[" * 100_000 + "]" * 100_000, {"Y018"}),
@@ -91,6 +98,8 @@ HOSTILE: dict[str, tuple[Callable[[], str], set[str]]] = {
         lambda: 'hieratk: taxonomy/1\nextends: {taxonomy: ../../etc/passwd, version: ">=1"}\nextend: {a: {b: 1}}\n',
         {"T602"},
     ),
+    "twenty thousand misspelt ids": (lambda: _misspelt(20_000), {"T601"}),
+    "an endless word": (lambda: f"hieratk: taxonomy/1\ntree:\n  ? {'a' * 10**6}\n  : 1\n", {"T005"}),
     "many classes": (lambda: _tree(100_000), set()),
 }
 

@@ -423,7 +423,7 @@ def test_undeclared_values_are_named_with_counts_and_first_pixel(tmp_path: Path)
     pixels[20, 30] = 40
     found = check_raster(write(tmp_path / "x.tif", pixels), tree(FROM)).findings
     assert [one.message for one in found if one.code == "C005"] == [
-        "11 pixels hold values that encoding `default` does not declare: 50 (10 pixels), 40 (1 pixels)"
+        "11 pixels hold values that encoding `default` does not declare: 50 (10 pixels), 40 (1 pixel)"
     ]
     assert [one.place for one in found if one.code == "C005"] == [(20, 30)]
 

@@ -97,6 +97,7 @@ def compile_(
     output: Annotated[Path, typer.Option("-o", "--output", help="The file to write, .npz.")],
     index: Annotated[str, typer.Option(help="Type of the class indices: uint8, int16, int32 or int64.")] = "int64",
     encoding: Annotated[str | None, typer.Option(help="An encoding that must have values for leaves.")] = None,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show information too.")] = False,
     format: _Format = "table",
 ) -> None:
     """Write the tables of a tree as numpy arrays.  Example: hieratk taxonomy compile nlcd -o nlcd.npz"""
@@ -109,10 +110,10 @@ def compile_(
     if output.suffix != ".npz":
         raise TaxonomyError(f"tables are written as numpy arrays; did you mean {output.with_suffix('.npz')}?")
     tree = load(name)
-    if encoding is not None and encoding not in tree.encodings:
+    if encoding is not None and tree.encodings and encoding not in tree.encodings:
         raise TaxonomyError(f"`{tree.id}` has no encoding `{encoding}`; it has {', '.join(tree.encodings)}")
     found = check_tables(tree, index=index, encoding=encoding)
-    _report([one for one in found if one.severity != "info" or format == "json"], name, format)
+    _report([one for one in found if one.severity != "info" or verbose or format == "json"], name, format)
     if any(one.severity == "error" for one in found):
         raise typer.Exit(1)
     from hieratk.taxonomy.packing import write_tables

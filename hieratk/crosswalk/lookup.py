@@ -59,7 +59,8 @@ class Lookup:
 
     def _near(self, word: str, findings: Findings) -> str:
         if not is_code(word):
-            return findings.did_you_mean(word, self._words, meaning=self._words)
+            near = findings.did_you_mean(word, self._words, meaning=self._words)
+            return near or f"`hieratk taxonomy show {self.taxonomy.id}` prints its classes"
         # A wrong code is as near to ten right ones: what is known is where it would stand.
         codes = sorted(self.codes)
         if not codes:

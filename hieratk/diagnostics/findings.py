@@ -15,8 +15,8 @@ LISTED = 50
 LONGEST = 300
 """Characters of a message, beyond which its middle is left out: it may quote a value of any length."""
 
-COMPARISONS = 400_000
-"""Candidates that suggestions may look at for one text: a file of nothing but typos must not take minutes."""
+COMPARED = 1_500_000
+"""Letters that suggestions may compare for one text: a file of nothing but typos must not take minutes."""
 
 
 class RuleHead(NamedTuple):
@@ -53,7 +53,7 @@ class Findings:
         self._origins: list[str] = []
         self._found: dict[str, list[Problem]] = {}
         self._more: dict[str, int] = {}
-        self._left = COMPARISONS
+        self._left = COMPARED
         self.errors = 0
 
     def add(
@@ -137,9 +137,10 @@ class Findings:
     ) -> list[str]:
         """`nearest`, within the budget of one text. `meaning` leads from a candidate to the proposal."""
         pool = list(candidates)
-        if len(pool) > self._left:
+        letters = sum(map(len, pool))
+        if letters > self._left:
             return []
-        self._left -= len(pool)
+        self._left -= letters
         words = nearest(word, pool, limit=limit)
         return words if meaning is None else list(dict.fromkeys(meaning[found] for found in words))
 

@@ -133,7 +133,7 @@ def github(problems: Sequence[Problem]) -> str:
         return ""
     counts = {level: sum(1 + p.more for p in problems if p.severity == level) for level in _GITHUB_LEVEL}
     worst = next(level for level in _GITHUB_LEVEL if counts[level])
-    text = ", ".join(f"{count} {level}" for level, count in counts.items() if count)
+    text = ", ".join(f"{n} {level}{'s' * (n > 1 and level != 'info')}" for level, n in counts.items() if n)
     lines = [f"::{_GITHUB_LEVEL[worst]} title=hieratk::{text}"]
     for problem in problems:
         (row, column), (end_row, end_column) = problem.position, problem.source.position(problem.span.end)

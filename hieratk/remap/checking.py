@@ -11,7 +11,7 @@ import numpy as np
 from hieratk.rasters import Raster, RasterInfo
 from hieratk.remap.legend import encoding_of
 from hieratk.remap.survey import Seen, Survey, class_band, file_nodata, windows
-from hieratk.taxonomy.data_rules import Finding, few, finding
+from hieratk.taxonomy.data_rules import Finding, few, finding, number
 from hieratk.taxonomy.tables import UNDECLARED, compile_tables
 from hieratk.taxonomy.tree import Encoding, Taxonomy
 
@@ -57,14 +57,15 @@ def _undeclared(values: Sequence[Seen], encoding: Encoding, unlisted: int) -> It
     if not values:
         return
     worst = sorted(values, key=lambda one: -one.pixels)
-    listed = few([f"{one} ({one.pixels:,} pixels)" for one in worst])
+    listed = few([f"{one} ({number(one.pixels, 'pixel', 'pixels')})" for one in worst])
     pixels = sum(one.pixels for one in values) + unlisted
     first = min((one for one in values if one.first is not None), key=lambda one: one.first or (0, 0))
     assert first.first is not None
     row, column = first.first
+    said = number(pixels, "pixel holds a value", "pixels hold values")
     yield finding(
         "C005",
-        f"{pixels:,} pixels hold values that encoding `{encoding.name}` does not declare: {listed}",
+        f"{said} that encoding `{encoding.name}` does not declare: {listed}",
         help=f"the first is {first} at row {row}, column {column}; declare them, or name another encoding",
         place=first.first,
     )
@@ -81,7 +82,8 @@ def _absent(seen: Sequence[Seen], encoding: Encoding) -> Iterator[Finding]:
             absent.setdefault(owner, []).append(str(first) if first == last else f"{first}..{last}")
     never = [f"{', '.join(spans)} ({owner})" for owner, spans in absent.items() if owner not in present]
     if never:
-        yield finding("C006", f"{len(never)} declared classes never occur: {few(never)}")
+        said = number(len(never), "declared class never occurs", "declared classes never occur")
+        yield finding("C006", f"{said}: {few(never)}")
 
 
 def _nodata(nodata: int | None, encoding: Encoding, taxonomy: Taxonomy) -> Iterator[Finding]:
@@ -117,4 +119,5 @@ def _colors(info: RasterInfo, band: int, encoding: Encoding, taxonomy: Taxonomy)
             if color is not None and shown is not None and "#{:02x}{:02x}{:02x}".format(*shown[:3]) != color.lower():
                 different.append(f"{value} ({owner}) is #{shown[0]:02x}{shown[1]:02x}{shown[2]:02x}, not {color}")
     if different:
-        yield finding("C008", f"{len(different)} colours differ: {few(different, limit=3)}")
+        said = number(len(different), "colour differs", "colours differ")
+        yield finding("C008", f"{said}: {few(different, limit=3)}")

@@ -101,6 +101,8 @@ class Base(NamedTuple):
     version: str
     license: str | None
     lang: str
+    shown: str
+    """Its name or file, as a command finds it."""
 
 
 @dataclass(slots=True)

@@ -40,7 +40,7 @@ def grow(draft: Draft, extends: Details, findings: Findings, above: tuple[Path, 
     base = _read(found, span, findings, above)
     if base is None:
         return False
-    _take_over(draft, base, found.path.name, findings)
+    _take_over(draft, base, found, findings)
     assert draft.base is not None
     _version(draft.base, extends, findings)
     return True
@@ -97,10 +97,11 @@ def _version(base: Base, extends: Details, findings: Findings) -> None:
         )
 
 
-def _take_over(draft: Draft, base: Draft, file: str, findings: Findings) -> None:
-    head = base.head
-    id_ = head.get("id") or Path(file).name.partition(".")[0]
-    draft.base = Base(id_, head.get("version") or "0.0.0", head.get("license"), head.get("lang") or "en")
+def _take_over(draft: Draft, base: Draft, found: Found, findings: Findings) -> None:
+    head, file = base.head, found.path.name
+    id_ = head.get("id") or file.partition(".")[0]
+    version, lang = head.get("version") or "0.0.0", head.get("lang") or "en"
+    draft.base = Base(id_, version, head.get("license"), lang, found.shown)
     for entry in base.entries:
         place = findings.elsewhere(f"`{entry.id}` comes from {file}")
         details = None if entry.details is None else _details(entry.details, place)
@@ -205,9 +206,15 @@ def _unknown(draft: Draft, base: Base, name: Scalar, own: Entry | None, findings
         name.span,
         message,
         label="unknown class",
-        help=f"did you mean {' or '.join(f'`{id_}`' for id_ in meant)}?" if meant else "",
+        help=f"did you mean {' or '.join(f'`{id_}`' for id_ in meant)}?" if meant else _classes_of(base),
         fix=Fix("unsafe", (Edit(name.span, meant[0]),)) if meant else None,
     )
+    # A line about it under `classes` is the same mistake.
+    draft.lost.add(name.text)
+
+
+def _classes_of(base: Base) -> str:
+    return f"`hieratk taxonomy show {base.shown}` prints its classes"
 
 
 def check_head(draft: Draft, findings: Findings) -> None:
@@ -248,7 +255,8 @@ def add_to_class(entry: Entry, more: Details, base: Base, findings: Findings) ->
     """What base and extension say about a class of the base together; the extension wins for single texts."""
     for name, key in more.keys.items():
         if name in _LOCKED:
-            findings.add("T607", key.span, f"`{name}` of `{entry.id}` is fixed by `{base.id}`")
+            way = "leave it out here; where it is wrong, it is wrong in the base"
+            findings.add("T607", key.span, f"`{name}` of `{entry.id}` is fixed by `{base.id}`", help=way)
     allowed = [name for name in more.raw if name not in _LOCKED]
     before = entry.details or Details(entry.key)
     typed, raw = dict(before.typed), dict(before.raw)

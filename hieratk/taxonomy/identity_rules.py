@@ -41,6 +41,7 @@ def _codes_twice(draft: Draft, findings: Findings) -> dict[str, Entry]:
                 f"code `{code}` is used for `{other.id}` and `{entry.id}`",
                 label="used again here",
                 related=[(other.details.span("code"), "first used here")],
+                help="a code stands for one class; a class without a code of its own needs none",
             )
     return first
 

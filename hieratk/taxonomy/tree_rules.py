@@ -75,6 +75,9 @@ def _named_level(draft: Draft, findings: Findings, entry: Entry, at: dict[str, i
             span,
             f"level `{named}` of `{entry.id}` is not below the level of its parent `{parent.id}`",
             related=[(parent.key.span, f"on level `{draft.levels[min(above, len(draft.levels) - 1)].text}`")],
+            help=f"write {' or '.join(f'`{level}`' for level in list(at)[above + 1 :])}, or leave it out"
+            if above + 1 < len(at)
+            else "name a further level, or move the class up",
         )
     else:
         entry.level = at[named]

@@ -1,4 +1,4 @@
-"""Pages of family S."""
+"""Pages of family S. S010 is kept for keys of an older version of the language: there is none yet."""
 
 from hieratk.taxonomy.rulebook.page import Rule
 
