@@ -7,6 +7,7 @@ set of leaf ids with shares or without, a probability is looked up by id. `tests
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -17,6 +18,12 @@ from hieratk.taxonomy.tree import Node, Taxonomy
 from tests.oracle import Floats, Truth, sigmoid, softmax, softplus
 
 Probabilities = dict[str, float]
+
+LONG = int(os.environ.get("HIERATK_TREES", "0"))
+"""So many random trees of up to 200 nodes and 6 levels for each loss and decoder; 0 for a few small ones."""
+
+TREES = range(LONG or 12)
+"""Their seeds."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,7 @@ class Scene:
 
     def __init__(self, truth: Truth, z: Floats, labels: Sequence[Label], weights: Mapping[str, float]) -> None:
         self.truth, self.z, self.class_weights = truth, z, weights
+        self.stratified = False
         # One of all the leaves: that says nothing, unless all of them are below one class of the first level.
         nothing = Label(frozenset(truth.leaves))
         self.labels = [Label() if label == nothing and len(truth.levels[0]) > 1 else label for label in labels]
@@ -83,8 +91,23 @@ class Scene:
         classes = self.allowed(p, level)
         return math.fsum(values.get(id_, 1.0) for id_ in classes) / len(classes) if classes else 0.0
 
+    def stands_for(self, level: int) -> list[float]:
+        """How many labelled pixels each one stands for at a level."""
+        found = [1.0 if label.leaves else 0.0 for label in self.labels]
+        for i in range(level + 1):
+            before = list(found)
+            for p in self.pixels:
+                if self.named(p, i) is None or not self.labels[p].leaves:
+                    continue
+                above = None if i == 0 else self.named(p, i - 1)
+                alike = [q for q in self.pixels if i == 0 or self.named(q, i - 1) == above]
+                deeper = [q for q in alike if self.named(q, i) is not None]
+                found[p] = before[p] * math.fsum(before[q] for q in alike) / math.fsum(before[q] for q in deeper)
+        return found
+
     def scored(self, level: int) -> list[float]:
-        return [self.average(p, level, self.class_weights) if self.labels[p].leaves else 0.0 for p in self.pixels]
+        stands = self.stands_for(level if self.stratified else -1)
+        return [stands[p] and stands[p] * self.average(p, level, self.class_weights) for p in self.pixels]
 
     def known(self, level: int) -> list[float]:
         weight = self.scored(level)
@@ -252,9 +275,7 @@ def soft_labels(scene: Scene, beta: float = 10.0) -> list[Term]:
         prob = scene.sums(leaves, k)
         return -math.fsum(share * math.log(prob[a]) for share, a in zip(y, classes, strict=True)) / math.fsum(y)
 
-    counts = [
-        scene.average(p, deepest(p) if deepest(p) >= 0 else scene.last, scene.class_weights) for p in scene.pixels
-    ]
+    counts = [scene.scored(deepest(p) if deepest(p) >= 0 else scene.last)[p] for p in scene.pixels]
     return [scene.term(1.0, value, counts)]
 
 
@@ -333,20 +354,36 @@ def logicseg(scene: Scene) -> list[Term]:
     return [*binary(scene, 1.0, "plain"), Term(0.2, [rules], [1.0])]
 
 
+def stratified(terms: Callable[[Scene], list[Term]]) -> Callable[[Scene], list[Term]]:
+    """The terms with pixels of finer labels standing for those of coarser ones."""
+
+    def found(scene: Scene) -> list[Term]:
+        scene.stratified = True
+        return terms(scene)
+
+    return found
+
+
 TRUTHS: Mapping[str, Callable[[Scene], list[Term]]] = {
-    "bhccm": bhccm,
-    "level-ce": level_ce,
-    "level-bce": level_bce,
-    "flat-ce": flat_ce,
-    "marginal": marginal,
+    "bhccm": stratified(bhccm),
+    "level-ce": stratified(level_ce),
+    "level-bce": stratified(level_bce),
+    "flat-ce": stratified(flat_ce),
+    "marginal": stratified(marginal),
     "conditional": conditional,
     "hxe": hxe,
     "soft-labels": soft_labels,
     "two-way": two_way,
-    "hssn": hssn,
+    "hssn": stratified(hssn),
     "logicseg": logicseg,
     "c-hmcnn": c_hmcnn,
 }
+
+
+def tree_of(seed: int) -> tuple[np.random.Generator, Taxonomy]:
+    """One of `TREES`, and the random numbers that go on from it."""
+    random = np.random.default_rng([seed, 7])
+    return random, random_tree(random, most=200 if LONG else 30, levels=6 if LONG else 4)
 
 
 def random_tree(random: np.random.Generator, *, most: int, levels: int) -> Taxonomy:

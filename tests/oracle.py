@@ -136,6 +136,22 @@ def softplus(x: float) -> float:
     return max(x, 0.0) + math.log1p(math.exp(-abs(x)))
 
 
+def stands_for(labels: Ints, level: int) -> list[float]:
+    """For labels (P, L) how many labelled pixels each one stands for at a level, in words of docs/losses.md."""
+    pixels = [p for p in range(len(labels)) if max(labels[p]) >= 0]
+    found = [0.0] * len(labels)
+    for p in pixels:
+        found[p] = 1.0
+    for i in range(level + 1):
+        before = list(found)
+        for p in pixels:
+            alike = [q for q in pixels if i == 0 or labels[q, i - 1] == labels[p, i - 1]]
+            deeper = [q for q in alike if labels[q, i] >= 0]
+            if labels[p, i] >= 0:
+                found[p] = before[p] * math.fsum(before[q] for q in alike) / math.fsum(before[q] for q in deeper)
+    return found
+
+
 def set_cross_entropy(truth: Truth, z: Floats, labels: Ints, level: int, *, coarse: str) -> Value:
     """Mean of -log(sum of softmax over the allowed classes of a level)."""
     result = Value(0.0, np.zeros_like(z))
@@ -144,14 +160,15 @@ def set_cross_entropy(truth: Truth, z: Floats, labels: Ints, level: int, *, coar
         pixels = [p for p in range(len(z)) if labels[p, level] >= 0]
     else:
         pixels = [p for p in range(len(z)) if max(labels[p]) >= 0]
+    counts = [1.0] * len(z) if coarse == "ignore" else stands_for(labels, level)
     for p in pixels:
         scores = [float(z[p, n]) for n in at]
         allowed = truth.allowed_classes(labels[p].tolist(), level)
-        result.value += log_sum_exp(scores) - log_sum_exp([scores[c] for c in allowed])
+        result.value += counts[p] * (log_sum_exp(scores) - log_sum_exp([scores[c] for c in allowed]))
         inside = dict(zip(allowed, softmax([scores[c] for c in allowed]), strict=True))
         for c, share in enumerate(softmax(scores)):
-            result.gradient[p, at[c]] += share - inside.get(c, 0.0)
-    return _mean(result, len(pixels))
+            result.gradient[p, at[c]] += counts[p] * (share - inside.get(c, 0.0))
+    return _mean(result, math.fsum(counts[p] for p in pixels))
 
 
 def marginal(truth: Truth, z: Floats, labels: Ints, weights: Sequence[float]) -> Value:
@@ -159,19 +176,22 @@ def marginal(truth: Truth, z: Floats, labels: Ints, weights: Sequence[float]) ->
     result = Value(0.0, np.zeros_like(z))
     at = [truth.channel(truth.depth - 1, v) for v in range(len(truth.leaves))]
     pixels = [p for p in range(len(z)) if max(labels[p]) >= 0]
-    for p in pixels:
-        scores = [float(z[p, n]) for n in at]
-        for level in range(truth.depth):
+    for level in range(truth.depth):
+        counts = stands_for(labels, level)
+        part = Value(0.0, np.zeros_like(z))
+        for p in pixels:
+            scores = [float(z[p, n]) for n in at]
             classes = [truth.levels[level][c] for c in truth.allowed_classes(labels[p].tolist(), level)]
             allowed = [v for v, leaf in enumerate(truth.leaves) if truth.class_at(leaf, level) in classes]
             inside = dict(zip(allowed, softmax([scores[v] for v in allowed]), strict=True))
-            result.value += weights[level] * (log_sum_exp(scores) - log_sum_exp([scores[v] for v in allowed]))
+            part.value += counts[p] * (log_sum_exp(scores) - log_sum_exp([scores[v] for v in allowed]))
             for v, share in enumerate(softmax(scores)):
-                result.gradient[p, at[v]] += weights[level] * (share - inside.get(v, 0.0))
-    return _mean(result, len(pixels))
+                part.gradient[p, at[v]] += counts[p] * (share - inside.get(v, 0.0))
+        result.add(_mean(part, math.fsum(counts)), weights[level])
+    return result
 
 
-def binary(truth: Truth, z: Floats, labels: Ints, *, constrained: bool) -> Value:
+def binary(truth: Truth, z: Floats, labels: Ints, *, constrained: bool, coarse: str) -> Value:
     """Sum over levels of the mean of t softplus(-z) + (1 - t) softplus(z) over labelled pixels and own classes.
 
     `constrained` is tree-min: z of a true class is the lowest among it and its ancestors, z of another the highest
@@ -182,6 +202,7 @@ def binary(truth: Truth, z: Floats, labels: Ints, *, constrained: bool) -> Value
         part = Value(0.0, np.zeros_like(z))
         own = [id_ for id_ in truth.levels[level] if truth.is_own(level, id_)]
         pixels = [p for p in range(len(z)) if labels[p, level] >= 0]
+        counts = [1.0] * len(z) if coarse == "ignore" else stands_for(labels, level)
         for p in pixels:
             named = truth.levels[level][labels[p, level]]
             for id_ in own:
@@ -189,13 +210,13 @@ def binary(truth: Truth, z: Floats, labels: Ints, *, constrained: bool) -> Value
                 down = [d for d in truth.predicted if id_ in truth.path(d)] if constrained else [id_]
                 if id_ == named:
                     winner = min((truth.own_channel(u) for u in up), key=lambda n: z[p, n])
-                    part.value += softplus(-float(z[p, winner]))
-                    part.gradient[p, winner] -= sigmoid(-float(z[p, winner]))
+                    part.value += counts[p] * softplus(-float(z[p, winner]))
+                    part.gradient[p, winner] -= counts[p] * sigmoid(-float(z[p, winner]))
                 else:
                     winner = max((truth.own_channel(d) for d in down), key=lambda n: z[p, n])
-                    part.value += softplus(float(z[p, winner]))
-                    part.gradient[p, winner] += sigmoid(float(z[p, winner]))
-        result.add(_mean(part, len(pixels) * len(own)), 1.0)
+                    part.value += counts[p] * softplus(float(z[p, winner]))
+                    part.gradient[p, winner] += counts[p] * sigmoid(float(z[p, winner]))
+        result.add(_mean(part, math.fsum(counts[p] for p in pixels) * len(own)), 1.0)
     return result
 
 
@@ -208,11 +229,11 @@ def level_cross_entropies(truth: Truth, z: Floats, labels: Ints, weights: Sequen
 
 def bhccm(truth: Truth, z: Floats, labels: Ints, weights: Sequence[float], *, tree_weight: float, coarse: str) -> Value:
     result = level_cross_entropies(truth, z, labels, weights, coarse=coarse)
-    result.add(binary(truth, z, labels, constrained=True), tree_weight)
+    result.add(binary(truth, z, labels, constrained=True, coarse=coarse), tree_weight)
     return result
 
 
-def _mean(total: Value, count: int) -> Value:
+def _mean(total: Value, count: float) -> Value:
     return Value(total.value / count, total.gradient / count) if count else Value(0.0, total.gradient)
 
 

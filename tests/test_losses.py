@@ -18,7 +18,7 @@ from torch import Tensor
 from hieratk.errors import ConfigError
 from hieratk.kernels import leaf_marginal, level_loss
 from hieratk.losses import NAMES, BHCCMLoss, FlatCELoss, LevelBCELoss, LevelCELoss, MarginalLoss, by_name
-from hieratk.losses.labels import Target
+from hieratk.losses.labels import Labels, Target
 from hieratk.losses.terms import Term, prepare, reduce
 from hieratk.losses.terms import tree_min as tree_min_of_levels
 from hieratk.taxonomy.tables import IGNORE
@@ -41,7 +41,7 @@ RAGGED = Taxonomy.from_outline(
 
 def tree_min(tree: TaxonomyTensors, logits: Tensor, labels: Tensor) -> Tensor:
     """L_TM alone, as a mean."""
-    target = Target(tree, labels)
+    target = Target(tree, labels, stratified=True)
     levels = enumerate(tree_min_of_levels(target, prepare(logits, target)))
     return reduce([Term(1.0, values, target.counts(i, target.known(i), values.dtype)) for i, values in levels], "mean")
 
@@ -55,7 +55,7 @@ def truth_of(name: str, truth: Truth, z: oracle.Floats, labels: oracle.Ints, coa
         return oracle.level_cross_entropies(truth, z, labels, weights, coarse=coarse)
     if name == "level-bce":
         value = oracle.level_cross_entropies(truth, z, labels, weights, coarse=coarse)
-        value.add(oracle.binary(truth, z, labels, constrained=False), 1.0)
+        value.add(oracle.binary(truth, z, labels, constrained=False, coarse=coarse), 1.0)
         return value
     if name == "flat-ce":
         return oracle.set_cross_entropy(truth, z, labels, truth.depth - 1, coarse=coarse)
@@ -63,13 +63,16 @@ def truth_of(name: str, truth: Truth, z: oracle.Floats, labels: oracle.Ints, coa
     return oracle.marginal(truth, z, labels, weights)
 
 
-def build(case: str, taxonomy: Taxonomy, coarse: str = "marginal") -> Callable[[Tensor, Tensor], Tensor]:
+def build(
+    case: str, taxonomy: Taxonomy, coarse: str = "marginal", **options: object
+) -> Callable[[Tensor, Labels], Tensor]:
     """The loss of a case: a name, which takes the fused path on the CPU where it has one, or `<name> plain`."""
     name, _, plain = case.partition(" ")
-    options = {"coarse": coarse} if "coarse" in inspect.signature(NAMES[name]).parameters else {}
+    if "coarse" in inspect.signature(NAMES[name]).parameters:
+        options["coarse"] = coarse
     loss = NAMES[name](taxonomy, **options)
 
-    def without_kernel(logits: Tensor, labels: Tensor) -> Tensor:
+    def without_kernel(logits: Tensor, labels: Labels) -> Tensor:
         with (
             patch.object(level_loss, "usable", lambda _: False),
             patch.object(leaf_marginal, "usable", lambda _: False),
@@ -80,7 +83,7 @@ def build(case: str, taxonomy: Taxonomy, coarse: str = "marginal") -> Callable[[
 
 
 def value_and_gradient(
-    loss: Callable[[Tensor, Tensor], Tensor], logits: Tensor, labels: Tensor
+    loss: Callable[[Tensor, Labels], Tensor], logits: Tensor, labels: Labels
 ) -> tuple[Tensor, Tensor]:
     logits = logits.detach().requires_grad_()
     value = loss(logits, labels)
@@ -124,7 +127,7 @@ def test_tree_min_value_is_right_at_ties(taxonomy: Taxonomy, data: st.DataObject
     truth, tree = Truth(taxonomy), TaxonomyTensors(taxonomy)
     labels = tree.labels(torch.tensor(data.draw(label_rows(len(truth.rows), SHAPE))))
     logits = torch.tensor(rng(data.draw).integers(-1, 2, (SHAPE[0], tree.channels, *SHAPE[1:])).astype(float))
-    expected = oracle.binary(truth, as_rows(logits), as_rows(labels), constrained=True)
+    expected = oracle.binary(truth, as_rows(logits), as_rows(labels), constrained=True, coarse="marginal")
     value, gradient = value_and_gradient(lambda z, y: tree_min(tree, z, y), logits, labels)
     assert value.item() == pytest.approx(expected.value, rel=1e-9, abs=1e-12)
     np.testing.assert_allclose(as_rows(gradient).sum(1), expected.gradient.sum(1), rtol=1e-9, atol=1e-12)

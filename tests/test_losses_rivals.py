@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
-import os
 
 import numpy as np
 import pytest
@@ -34,23 +32,17 @@ from hieratk.losses.hssn import sample_by_class, triplet_weight
 from hieratk.losses.logicseg import p_mean
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import IGNORE, TaxonomyTensors
-from tests.loss_truth import TRUTHS, Label, Scene, conditional, label_of, random_tree, reduced
+from tests.loss_truth import TREES, TRUTHS, Label, Scene, conditional, label_of, random_tree, reduced, tree_of
 from tests.oracle import Truth
-from tests.test_losses import as_rows, refused, value_and_gradient
+from tests.packages import SoftmaxTree, branching_tree
+from tests.test_losses import FUSED, as_rows, build, refused, value_and_gradient
 
-LONG = int(os.environ.get("HIERATK_TREES", "0"))
-TREES = range(LONG or 12)
-NEW = tuple(name for name in NAMES if name not in ("bhccm", "level-ce", "level-bce", "flat-ce", "marginal"))
+NEW = tuple(name for name in NAMES if name not in FUSED)
 
 RAGGED = Taxonomy.from_outline(
     {"water": 1, "plants": {"crops": {"rice": 2, "maize": 3}, "forest": 4}, "built": {"city": {"roof": 5}}},
     classes={"plants": {"pixel": 6}, "crops": {"pixel": 7}},
 )
-
-
-def tree_of(seed: int) -> tuple[np.random.Generator, Taxonomy]:
-    random = np.random.default_rng([seed, 7])
-    return random, random_tree(random, most=200 if LONG else 30, levels=6 if LONG else 4)
 
 
 def case(
@@ -117,6 +109,21 @@ def test_any_set_of_leaves_is_a_label(name: str) -> None:
         assert gradient[..., void].abs().max() == 0
 
 
+@pytest.mark.parametrize("name", FUSED)
+def test_the_fused_path_equals_its_twin(name: str) -> None:
+    """Value and gradient, with mixtures, class weights and sums; in float32 too."""
+    for seed in TREES:
+        taxonomy, random, logits, rows, _ = case(seed)
+        labels = LabelSets(taxonomy)(rows)
+        weights = weights_for(random, Truth(taxonomy)) if seed % 2 else None
+        options = {"class_weights": weights, "reduction": ("mean", "sum")[seed // 2 % 2]}
+        exact, of_exact = value_and_gradient(build(f"{name} plain", taxonomy, **options), logits, labels)
+        for dtype, rtol, atol in ((torch.float64, 1e-9, 1e-11), (torch.float32, 1e-3, 1e-5)):
+            value, gradient = value_and_gradient(build(name, taxonomy, **options), logits.to(dtype), labels)
+            torch.testing.assert_close(value.double(), exact, rtol=rtol / 10, atol=atol)
+            torch.testing.assert_close(gradient.double(), of_exact, rtol=rtol, atol=atol)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_class_indices_and_rows_without_sets_are_the_same(name: str) -> None:
     tree, sets = TaxonomyTensors(RAGGED), LabelSets(RAGGED)
@@ -171,6 +178,23 @@ def test_nothing_labelled_is_zero_with_zero_gradient(name: str) -> None:
         assert value.item() == 0
         assert logits.grad is not None
         assert torch.equal(logits.grad, torch.zeros_like(logits))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_one_labelled_pixel_counts_as_if_it_were_alone(name: str) -> None:
+    tree, loss = TaxonomyTensors(RAGGED), NAMES[name](RAGGED)
+    torch.manual_seed(0)
+    logits = torch.randn(2, tree.channels, 30, 30, dtype=torch.float64)
+    for pixel in (2, 7):  # a leaf, a class above leaves
+        labels = torch.full((2, tree.n_levels, 30, 30), IGNORE)
+        here = (slice(1, 2), slice(None), slice(7, 8), slice(20, 21))
+        labels[here] = tree.encode(torch.tensor([[[pixel]]]))
+        value, gradient = value_and_gradient(loss, logits, labels)
+        alone, of_alone = value_and_gradient(loss, logits[here], labels[here])
+        torch.testing.assert_close(value, alone)
+        torch.testing.assert_close(gradient[here], of_alone)
+        gradient[here] = 0
+        assert torch.equal(gradient, torch.zeros_like(gradient))
 
 
 @pytest.mark.parametrize("name", NEW)
@@ -256,7 +280,10 @@ def test_relations_between_the_losses() -> None:
     labels = tree.encode(torch.randint(1, 8, (1, 5, 5)))
     logits = torch.randn(1, tree.channels, 5, 5, dtype=torch.float64)
     # Without a discount the chain of conditionals is the likelihood of the label.
-    torch.testing.assert_close(HXELoss(RAGGED, alpha=0.0)(logits, labels), FlatCELoss(RAGGED)(logits, labels))
+    flat_ce = FlatCELoss(RAGGED, reduction="none")
+    flat_ce.stratified = False
+    hxe = HXELoss(RAGGED, alpha=0.0, reduction="none")
+    torch.testing.assert_close(hxe(logits, labels), flat_ce(logits, labels))
     # Soft labels harden as beta grows.
     leaves = tree.encode(torch.randint(1, 6, (1, 5, 5)))
     torch.testing.assert_close(SoftLabelsLoss(RAGGED, beta=500.0)(logits, leaves), FlatCELoss(RAGGED)(logits, leaves))
@@ -268,40 +295,17 @@ def test_relations_between_the_losses() -> None:
     torch.testing.assert_close(CHMCNNLoss(flat, ce_weight=1.0)(logits, labels), LevelBCELoss(flat)(logits, labels))
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("hierarchicalsoftmax") is None, reason="the package hierarchicalsoftmax is not installed"
-)
 def test_conditional_softmax_equals_the_package_hierarchicalsoftmax() -> None:
-    """robturnbull/hierarchicalsoftmax, which writes the logits of an inner node's children side by side.
-
-    On trees without only children: the package trains a logit for some of them, though their probability is 1.
-    """
-    from hierarchicalsoftmax import HierarchicalSoftmaxLoss, SoftmaxNode
-
-    def outline(random: np.random.Generator, name: str, level: int) -> dict[str, object]:
-        return {
-            f"{name}{i}": outline(random, f"{name}{i}", level + 1) if level < 3 and random.random() < 0.5 else None
-            for i in range(random.integers(2, 5))
-        }
-
+    hierarchicalsoftmax = pytest.importorskip("hierarchicalsoftmax")
     for seed in TREES:
         random = np.random.default_rng(seed)
-        taxonomy = Taxonomy.from_outline(outline(random, "c", 0))
-        truth, tree = Truth(taxonomy), TaxonomyTensors(taxonomy)
-        root = SoftmaxNode("root")
-        theirs = {"": root}
-        for id_ in truth.predicted:
-            theirs[id_] = SoftmaxNode(id_, parent=theirs[truth.nodes[id_].parent or ""])
-        root.set_indexes()
+        taxonomy = branching_tree(random)
+        theirs, tree = SoftmaxTree(taxonomy), TaxonomyTensors(taxonomy)
+        truth = theirs.truth
         logits = torch.tensor(random.normal(size=(1, len(truth.channels), 8)))
-        packed = torch.zeros(8, root.layer_size, dtype=torch.float64)
-        for id_ in truth.predicted:
-            node = theirs[id_]
-            at = node.parent.softmax_start_index + node.parent.children.index(node)
-            packed[:, at] = logits[0, truth.own_channel(id_)]
         ids = [truth.predicted[i] for i in random.integers(0, len(truth.predicted), 8)]
-        targets = torch.tensor([root.node_to_id[theirs[id_]] for id_ in ids])
-        expected = HierarchicalSoftmaxLoss(root=root)(packed, targets)
+        targets = torch.tensor([theirs.root.node_to_id[theirs.nodes[id_]] for id_ in ids])
+        expected = hierarchicalsoftmax.HierarchicalSoftmaxLoss(root=theirs.root)(theirs.packed(logits), targets)
         rows = torch.tensor([[truth.rows.index(id_) for id_ in ids]])
         torch.testing.assert_close(ConditionalLoss(taxonomy)(logits, tree.labels(rows)), expected.double())
 
@@ -451,5 +455,10 @@ def test_a_large_tree_takes_memory_linear_in_its_nodes() -> None:
         with torch.autograd.graph.saved_tensors_hooks(lambda x, sizes=sizes: sizes.append(x.numel()) or x, lambda x: x):
             value, gradient = value_and_gradient(loss, logits, labels)
         assert max(sizes, default=0) <= 8 * logits.numel(), name
-        assert value.isfinite()
-        assert gradient.isfinite().all()
+        exact, of_exact = value_and_gradient(loss, logits.double(), labels)
+        assert value.item() == pytest.approx(exact.item(), rel=1e-5), name
+        torch.testing.assert_close(gradient.double(), of_exact, rtol=1e-3, atol=1e-6, msg=name)
+        if name in FUSED:
+            plain, of_plain = value_and_gradient(build(f"{name} plain", taxonomy), logits.double(), labels)
+            torch.testing.assert_close(exact, plain)
+            torch.testing.assert_close(of_exact, of_plain)

@@ -23,31 +23,45 @@ __all__ = ["leaf_marginal", "usable"]
 
 
 def leaf_marginal(
-    tree: TaxonomyTensors, logits: Tensor, labels: Tensor, *, level_weights: Sequence[float], mean: bool
+    tree: TaxonomyTensors,
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    level_weights: Sequence[float],
+    mean: bool,
+    pixel_weights: Tensor | None = None,
 ) -> Tensor:
     """-sum_l level_weights[l] log P_l over the pixels with any label: their mean, else their sum.
 
-    logits (B, N, ...) of any float dtype on the CPU, labels (B, L, ...) int64; `MarginalLoss` defines P_l. Returns a
-    scalar in float32, or float64 for float64 logits; the gradient has the dtype of the logits, and can not be
+    logits (B, N, ...) of any float dtype on the CPU, labels (B, L, ...) int64; `MarginalLoss` defines P_l.
+    pixel_weights (B, L, P) float32, or float64 for float64 logits: what a labelled pixel counts at a level; default: 1.
+    Returns a scalar in float32, or float64 for float64 logits; the gradient has the dtype of the logits, and can not be
     differentiated again.
     """
     y = by_level(labels)
-    pixels = max(int((y.amax(1) >= 0).count_nonzero()), 1) if mean and y.numel() else 1
-    weights = [weight / pixels for weight in level_weights]
-    value: Tensor = _LeafMarginal.apply(logits, y, tree, weights)  # type: ignore[no-untyped-call]
+    totals = [1.0] * len(level_weights)
+    if mean and y.numel():
+        scored = y.amax(1) >= 0
+        totals = [float(scored.count_nonzero())] * len(totals)
+        if pixel_weights is not None:
+            totals = (pixel_weights.double() * scored.unsqueeze(1)).sum((0, 2)).tolist()
+    weights = [weight / (total or 1.0) for weight, total in zip(level_weights, totals, strict=True)]
+    value: Tensor = _LeafMarginal.apply(logits, y, pixel_weights, tree, weights)  # type: ignore[no-untyped-call]
     return value
 
 
 class _LeafMarginal(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, logits: Tensor, y: Tensor, tree: TaxonomyTensors, weights: list[float]) -> Tensor:
+    def forward(
+        ctx: Any, logits: Tensor, y: Tensor, pixel_weights: Tensor | None, tree: TaxonomyTensors, weights: list[float]
+    ) -> Tensor:
         dtype = torch.promote_types(logits.dtype, torch.float32)
 
         def worker(pixels: int) -> Work:
             chunk = _Chunk(tree, weights, dtype, pixels)
 
             def work(z: Tensor, b: slice, p: slice, gradient: Tensor | None) -> float:
-                return chunk.run(z, y[b, :, p], gradient)
+                return chunk.run(z, y[b, :, p], None if pixel_weights is None else pixel_weights[b, :, p], gradient)
 
             return work
 
@@ -56,8 +70,8 @@ class _LeafMarginal(torch.autograd.Function):
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None, None]:
-        return scaled(ctx.gradient, grad), None, None, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None, None, None]:
+        return scaled(ctx.gradient, grad), None, None, None, None
 
 
 class _Chunk:
@@ -75,14 +89,18 @@ class _Chunk:
         self.memory = [torch.zeros((self.n + 1) * pixels, dtype=dtype) for _ in range(3)]
         self.pixels = -1
 
-    def run(self, z: Tensor, y: Tensor, gradient: Tensor | None) -> float:
-        """What pixels z (b, N, p) with labels y (b, L, p) add to the loss; writes their gradient (b, N, p)."""
+    def run(self, z: Tensor, y: Tensor, pixel_weights: Tensor | None, gradient: Tensor | None) -> float:
+        """What pixels z (b, N, p) with labels y (b, L, p) add to the loss; writes their gradient (b, N, p).
+
+        pixel_weights (b, L, p), in the dtype of the loss, multiply what each pixel counts at each level.
+        """
         images, _, width = z.shape
         self._resize(images * width)
         first = self.n - self.sizes[-1]
         x = z[:, first:].transpose(0, 1).to(self.dtype).reshape(self.sizes[-1], -1)
         labels = y.transpose(0, 1).reshape(len(self.sizes), -1)
-        share = self._shares(labels >= 0)
+        of_pixel = None if pixel_weights is None else pixel_weights.transpose(0, 1).reshape(labels.shape)
+        share = self._shares(labels >= 0, of_pixel)
         if not self._sums(x):
             x = without_void(x, share)
             if not self._sums(x):
@@ -110,7 +128,7 @@ class _Chunk:
         self.s, self.c, self.t = (Rows(part, self.sizes, pixels, spare=1) for part in self.memory)
         self.s.last.fill_(1)
 
-    def _shares(self, known: Tensor) -> Tensor:
+    def _shares(self, known: Tensor, of_pixel: Tensor | None) -> Tensor:
         """(L, P): the weight of each level, handed to the deepest level above it that names a class, 0 elsewhere.
 
         Below a coarse label the allowed leaves are those of the label: its own term again.
@@ -118,7 +136,7 @@ class _Chunk:
         waiting = torch.zeros(known.shape[1], dtype=self.dtype)
         shares = torch.empty(known.shape, dtype=self.dtype)
         for i in range(len(self.weights) - 1, -1, -1):
-            waiting = waiting + self.weights[i]
+            waiting = waiting + (self.weights[i] if of_pixel is None else self.weights[i] * of_pixel[i])
             torch.mul(waiting, known[i], out=shares[i])
             waiting = waiting - shares[i]
         return shares

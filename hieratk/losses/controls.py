@@ -92,10 +92,11 @@ class MarginalLoss(NodeLoss):
     One head, consistent by construction. Where the label names no class of a level the allowed leaves are those of the
     level above, so the weights act in full on every labelled pixel; the mean runs over pixels with any label. Channels
     of coarser levels get zero gradient. level_weights as `BHCCMLoss`. On the CPU it takes a fused path
-    (`hieratk.kernels.leaf_marginal`), except for sets, class weights and `reduction="none"`. (method 5.1 CHOICE)
+    (`hieratk.kernels.leaf_marginal`), except for sets and `reduction="none"`. (method 5.1 CHOICE)
     """
 
     decoding: ClassVar[str] = "leaf_first"
+    stratified = True
 
     def __init__(
         self,
@@ -117,11 +118,19 @@ class MarginalLoss(NodeLoss):
         ]
 
     def forward(self, logits: Tensor, labels: Labels) -> Tensor:
-        plain = isinstance(labels, SetLabels) or self.class_weights is not None or self.reduction == "none"
-        if plain or not kernels.usable(logits):
+        if isinstance(labels, SetLabels) or self.reduction == "none" or not kernels.usable(logits):
             return super().forward(logits, labels)
-        assert isinstance(labels, Tensor)
         terms.check_shapes(self.tree, logits, labels)
         with torch.autocast(logits.device.type, enabled=False):
-            mean = self.reduction == "mean"
-            return kernels.leaf_marginal(self.tree, logits, labels, level_weights=self.level_weights, mean=mean)
+            weights = None
+            if self.class_weights is not None or terms.uneven(labels):
+                target = Target(self.tree, labels, self.class_weights, stratified=True)
+                weights = target.pixel_weights(torch.promote_types(logits.dtype, torch.float32))
+            return kernels.leaf_marginal(
+                self.tree,
+                logits,
+                labels,
+                level_weights=self.level_weights,
+                mean=self.reduction == "mean",
+                pixel_weights=weights,
+            )

@@ -157,9 +157,18 @@ class Target:
 
     Attributes: labels (B, L, P) int64; entry (B, P) int64 or None, as in `SetLabels`; scored (B, P) bool, True where
     the label says anything.
+
+    Where labels differ in depth, and `stratified` is True, a pixel stands for others (`stands_for`).
     """
 
-    def __init__(self, tree: TaxonomyTensors, labels: Labels, class_weights: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        tree: TaxonomyTensors,
+        labels: Labels,
+        class_weights: Tensor | None = None,
+        *,
+        stratified: bool = False,
+    ) -> None:
         self.tree = tree
         index = labels.index if isinstance(labels, SetLabels) else labels
         self.labels = index.flatten(2) if index.ndim > 2 else index.unsqueeze(2)
@@ -171,7 +180,9 @@ class Target:
             self.entry = labels.entry.flatten(1) if labels.entry.ndim > 1 else labels.entry.unsqueeze(1)
             self.scored = self.scored | (self.entry >= 0)
         self.class_weights = class_weights
+        self.stratified = stratified and bool((self.scored != self.known(tree.n_levels - 1)).any())
         self._allowed: list[Tensor] = []
+        self._stands_for: list[Tensor] = []
 
     def known(self, level: int) -> Tensor:
         """(B, P) bool: whether the label names a class of the level."""
@@ -236,14 +247,38 @@ class Target:
             found = torch.where(self.entry >= 0, of_set[self.entry.clamp(min=0)], found)
         return torch.where(target >= 0, named, found)
 
+    def stands_for(self, level: int) -> Tensor:
+        """(B, P) float64: how many labelled pixels each one stands for at a level, itself included.
+
+        A pixel whose label names a class of the level stands for those of the same class one level above whose label
+        ends there: all of them in equal parts (post-stratification, docs/losses.md). 1 for all where labels are equally
+        deep.
+        """
+        for i in range(len(self._stands_for), level + 1):
+            before = self._stands_for[-1] if i else self.scored.double()
+            known, inside = self.known(i), self.known(i - 1) if i else self.scored
+            group = self.labels[:, i - 1].clamp(min=0) if i else torch.zeros_like(self.labels[:, 0])
+            sums = before.new_zeros(2, self.tree.sizes[i - 1] if i else 1)
+            sums[0].index_add_(0, group[inside], before[inside])
+            sums[1].index_add_(0, group[known], before[known])
+            each = (sums[0] / sums[1])[group]
+            self._stands_for.append(torch.where(known, before * each, before))
+        return self._stands_for[level]
+
     def counts(self, level: int, where: Tensor, dtype: torch.dtype) -> Tensor:
-        """(B, P) what each pixel counts at a level: 1 where `where`, times the weight of its class, 0 elsewhere."""
-        counts = where.to(dtype)
+        """(B, P) what each pixel counts at a level: the pixels that it stands for where `where`, times the weight of
+        its class; 0 elsewhere.
+        """
+        counts = (where * self.stands_for(level)).to(dtype) if self.stratified else where.to(dtype)
         if self.class_weights is None:
             return counts
         first = int(self.tree.tables.offsets[level])
         weights = self.class_weights[first : first + self.tree.sizes[level]].to(dtype)
         return counts * self.average(weights, level)
+
+    def pixel_weights(self, dtype: torch.dtype) -> Tensor:
+        """(B, L, P): what each labelled pixel counts at each level."""
+        return torch.stack([self.counts(i, self.scored, dtype) for i in range(self.tree.n_levels)], 1)
 
     def with_sets(self) -> tuple[Target, Tensor, Tensor]:
         """The pixels whose label is a set, as one image; and their image and pixel indices (K,)."""
@@ -251,8 +286,13 @@ class Target:
         assert self.source is not None
         image, pixel = (self.entry >= 0).nonzero(as_tuple=True)
         index, entry = self.labels[image, :, pixel].t().unsqueeze(0), self.entry[image, pixel].unsqueeze(0)
-        few = SetLabels(index, entry, self.source.sets, self.source.shares, self.source.stated)
-        return Target(self.tree, few, self.class_weights), image, pixel
+        labels = SetLabels(index, entry, self.source.sets, self.source.shares, self.source.stated)
+        few = Target(self.tree, labels, self.class_weights)
+        few.stratified = self.stratified
+        if self.stratified:
+            levels = range(self.tree.n_levels)
+            few._stands_for = [self.stands_for(i)[image, pixel].unsqueeze(0) for i in levels]
+        return few, image, pixel
 
     def deepest(self) -> Tensor:
         """(B, P) int64: the number of levels that the label names a class of, counted from the top; 0 for none."""

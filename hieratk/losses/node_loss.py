@@ -45,6 +45,9 @@ class NodeLoss(nn.Module, ABC):
     """
 
     decoding: ClassVar[str] = "best_path"
+    stratified: bool = False
+    """Whether pixels with finer labels stand for those with coarser ones (`Target.stands_for`); not in the losses of
+    others, which are as published."""
     class_weights: Tensor | None
 
     def __init__(self, taxonomy: Taxonomy, class_weights: Mapping[str, float] | None, reduction: str) -> None:
@@ -61,7 +64,7 @@ class NodeLoss(nn.Module, ABC):
     def forward(self, logits: Tensor, labels: Labels) -> Tensor:
         terms.check_shapes(self.tree, logits, labels)
         with torch.autocast(logits.device.type, enabled=False):
-            target = Target(self.tree, labels, self.class_weights)
+            target = Target(self.tree, labels, self.class_weights, stratified=self.stratified)
             found = terms.reduce(self.terms(target, terms.prepare(logits, target)), self.reduction)
             return found.view(logits.shape[0], *logits.shape[2:]) if self.reduction == "none" else found
 
@@ -82,6 +85,7 @@ class LevelLoss(NodeLoss):
     ) -> None:
         super().__init__(taxonomy, class_weights, reduction)
         self.options = level_options
+        self.stratified = level_options.marginal
 
     def terms(self, target: Target, z: Tensor) -> list[Term]:
         return terms.level_terms(target, z, self.options)
@@ -100,13 +104,12 @@ class LevelLoss(NodeLoss):
         index = labels.index if isinstance(labels, SetLabels) else labels
         totals, weights = None, None
         target = None
-        if sets or self.class_weights is not None or self.reduction == "sum":
-            target = Target(self.tree, labels if sets else index, self.class_weights)
+        uneven = self.stratified and terms.uneven(index)
+        if sets or uneven or self.class_weights is not None or self.reduction == "sum":
+            target = Target(self.tree, labels if sets else index, self.class_weights, stratified=self.stratified)
             totals = self._totals(target)
-            if self.class_weights is not None:
-                levels = range(self.tree.n_levels)
-                dtype = torch.promote_types(logits.dtype, torch.float32)
-                weights = torch.stack([target.counts(i, target.scored, dtype) for i in levels], 1)
+            if target.stratified or self.class_weights is not None:
+                weights = target.pixel_weights(torch.promote_types(logits.dtype, torch.float32))
         if sets and target is not None and target.entry is not None:
             # The fused path knows classes only: pixels with a set are void there, and get the plain terms below.
             index = index.flatten(2).masked_fill((target.entry >= 0).unsqueeze(1), -1).view(index.shape)

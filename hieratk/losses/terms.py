@@ -45,6 +45,11 @@ def check_shapes(tree: TaxonomyTensors, logits: Tensor, labels: Labels) -> None:
         raise ValueError("these label sets were made for another tree")
 
 
+def uneven(labels: Tensor) -> bool:
+    """Whether class indices (B, L, ...) name classes to different depths."""
+    return bool(((labels[:, 0] >= 0) != (labels[:, -1] >= 0)).any())
+
+
 def prepare(logits: Tensor, target: Target) -> Tensor:
     """(B, N, P) logits in the dtype that losses are computed in, zero where a pixel's label says nothing.
 
