@@ -6,7 +6,8 @@
 Ag-Net (Landsat 8, labels of the Cropland Data Layer; examples/agnet.yaml without logit adjustment): 5, 20 or 100 pixels
 of each leaf, and every other training pixel unlabelled, or labelled at level 1 (cover), or at level 2 (group). Losses:
 `bhccm` as it is by default, `bhccm ignore`, whose coarse labels teach nothing below their level, and `marginal`.
-Networks start alike and see the same points for one seed, so differences are paired by seed.
+Networks start alike and see the same points for one seed, so differences are paired by seed. Every step has as many
+chips: around the points, or, where all pixels are labelled, half around the points and half from anywhere.
 
 One line of JSON a run is added to --out as soon as it is done; runs that are there are not done again, so an
 interrupted grid goes on. A run whose line has other settings (--steps and the like) is another run.
@@ -24,6 +25,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from paired import interval
 from torch import Tensor
 
 from hieratk.config import read_run
@@ -31,7 +33,7 @@ from hieratk.data.augment import Augmentation, augment
 from hieratk.data.chips import ChipSampler, load_batch
 from hieratk.data.few import points_per_class
 from hieratk.data.scenes import SceneReader
-from hieratk.losses import BHCCMLoss, MarginalLoss, NodeLoss
+from hieratk.losses import BHCCMLoss, MarginalLoss, NodeLoss, decoding_of
 from hieratk.models import HierarchicalModel, build
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
@@ -42,8 +44,6 @@ ROOT = Path(__file__).parent
 OUT = ROOT / "results" / "coarse_labels.jsonl"
 LOSSES = ("bhccm", "marginal", "bhccm ignore")
 COARSE = ("alone", "level 1", "level 2")
-T_975 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 8: 2.306, 9: 2.262}
-"""The 97.5 % points of Student's t, for a few seeds."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Cell:
     batch: int
     chip: int
     lr: float
+    precision: str
 
 
 def loss_of(name: str, taxonomy: Taxonomy) -> NodeLoss:
@@ -90,14 +91,12 @@ def learn(cell: Cell, prepared: Prepared, readers: list[SceneReader]) -> Hierarc
     instead = np.zeros(len(tree.tables.row_ids), np.int64)
     if cell.coarse != "alone":
         instead = coarse_rows(tree, int(cell.coarse.split()[1]))
-    seen = few if cell.coarse == "alone" else None
-    sampler = ChipSampler(
-        seen.survey if seen else prepared.survey,
-        seen.split if seen else prepared.split,
-        chip=cell.chip,
-        batch=cell.batch,
-        seed=cell.seed,
-    )
+    # Chips around the points; where all pixels are labelled, half of them from anywhere.
+    samplers = [ChipSampler(few.survey, few.split, chip=cell.chip, batch=cell.batch, seed=cell.seed)]
+    if cell.coarse != "alone":
+        sizes = {"chip": cell.chip, "batch": cell.batch // 2}
+        anywhere = ChipSampler(prepared.survey, prepared.split, seed=cell.seed + 1, **sizes)
+        samplers = [ChipSampler(few.survey, few.split, seed=cell.seed, **sizes), anywhere]
     torch.manual_seed(cell.seed)
     model = build("unet", prepared.taxonomy, in_channels=len(prepared.bands))
     loss = loss_of(cell.loss, prepared.taxonomy)
@@ -109,26 +108,23 @@ def learn(cell: Cell, prepared: Prepared, readers: list[SceneReader]) -> Hierarc
     )
     model.train()
     for step in range(cell.steps):
-        images, rows = _batch(sampler, readers, prepared, masks, instead, step)
+        images, rows = _batch(samplers, readers, prepared, masks, instead, step)
         torch.manual_seed(cell.seed * 1_000_003 + step)
         images, rows = augment(images, rows, seed=cell.seed * 1_000_003 + step, options=Augmentation())
-        value = loss(model(images), tree.labels(rows))
+        with torch.autocast("cpu", torch.bfloat16, enabled=cell.precision == "bfloat16"):
+            logits = model(images)
+        value = loss(logits.float(), tree.labels(rows))
         optimizer.zero_grad(set_to_none=True)
         value.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
-    if cell.loss == "marginal":
-        # Its coarse channels are untrained. At zero the best path is the one above the best leaf.
-        with torch.no_grad():
-            coarser = int(tree.tables.offsets[-2])
-            model.head.classify.weight[:coarser] = 0
-            model.head.classify.bias[:coarser] = 0
+    model.decoding = decoding_of(cell.loss.split()[0])
     return model
 
 
 def _batch(
-    sampler: ChipSampler,
+    samplers: list[ChipSampler],
     readers: list[SceneReader],
     prepared: Prepared,
     masks: list[np.ndarray],
@@ -136,7 +132,7 @@ def _batch(
     step: int,
 ) -> tuple[Tensor, Tensor]:
     """Images and label rows of a step: the leaf at labelled points, `instead` of it everywhere else."""
-    places = sampler.batch(step)
+    places = [place for sampler in samplers for place in sampler.batch(step)]
     images, rows = load_batch(readers, places, prepared.survey.statistics)
     points = np.stack([masks[scene][w.row : w.row + w.height, w.col : w.col + w.width] for scene, w in places])
     leaves = rows.numpy()
@@ -158,7 +154,7 @@ def run(cells: list[Cell], data: Path, out: Path) -> None:
     for cell in todo:
         start = time.perf_counter()
         model = learn(cell, prepared, readers)
-        scores = evaluate_model(model, prepared, readers, split="test", device="cpu")
+        scores = evaluate_model(model, prepared, split="test", device="cpu")
         line = {
             "cell": asdict(cell),
             "miou": {name: level.miou for name, level in scores.levels.items()},
@@ -209,25 +205,18 @@ def summary(path: Path) -> str:
     return "\n".join(text)
 
 
-def interval(values: list[float]) -> str:
-    """Mean and 95 % interval of paired differences."""
-    if len(values) < 2:
-        return f"{values[0]:+.1f}" if values else "no pair"
-    spread = float(np.std(values, ddof=1)) / math.sqrt(len(values)) * T_975.get(len(values) - 1, 1.96)
-    return f"{np.mean(values):+.1f} +- {spread:.1f}"
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="the folder with image.tif, label.tif and tiles.csv")
     parser.add_argument("--points", type=int, nargs="+", default=[20, 5, 100])
     parser.add_argument("--coarse", nargs="+", default=COARSE, choices=COARSE)
-    parser.add_argument("--losses", nargs="+", default=LOSSES, choices=LOSSES)
+    parser.add_argument("--losses", nargs="+", default=["bhccm", "marginal"], choices=LOSSES)
     parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--chip", type=int, default=128)
+    parser.add_argument("--steps", type=int, default=700)
+    parser.add_argument("--batch", type=int, default=24)
+    parser.add_argument("--chip", type=int, default=32)
     parser.add_argument("--lr", type=float, default=0.004)
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="bfloat16")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--summary", action="store_true", help="only print what is done")
@@ -238,7 +227,7 @@ def main() -> None:
         if args.data is None:
             parser.error("--data: the folder of Ag-Net is not part of hieratk")
         cells = [
-            Cell(loss, points, coarse, seed, args.steps, args.batch, args.chip, args.lr)
+            Cell(loss, points, coarse, seed, args.steps, args.batch, args.chip, args.lr, args.precision)
             for points in args.points
             for seed in range(args.seeds)
             for loss in args.losses
