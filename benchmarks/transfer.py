@@ -49,12 +49,18 @@ class Pair:
 
 METHODS: dict[str, dict[str, object]] = {
     "scratch": {"transfer": None},
-    "fine-tune": {"transfer.start": "random", "transfer.sharing": False, "transfer.alignment": 0},
+    "fine-tune": {
+        "transfer.start": "random",
+        "transfer.sharing": False,
+        "transfer.alignment": 0,
+        "schedule.lr": 0.002,
+    },
     "frozen + head": {
         "transfer.start": "random",
         "transfer.sharing": False,
         "transfer.alignment": 0,
         "transfer.target": "head",
+        "schedule.lr": 0.02,
     },
     "expansion": {"transfer.sharing": False, "transfer.alignment": 0},
     "TransLU": {},
@@ -62,7 +68,7 @@ METHODS: dict[str, dict[str, object]] = {
     "without CDSA": {"transfer.alignment": 0},
     "shuffled": {"transfer.shuffle": True},
 }
-"""What each row changes in the run file."""
+"""What each row changes in the run file. Learning rates were chosen on the validation split with a seed of their own."""
 
 PAIRS = {
     "agnet": Pair("agnet_cover.yaml", "agnet_crops.yaml", "agnet_crops_to_cover.yaml"),

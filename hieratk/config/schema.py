@@ -145,7 +145,7 @@ class Transfer(Strict):
     the number of chips a step that bring no labels. `bands` and `statistics`: see `hieratk.translu.bands`.
     """
 
-    alignment: NonNegative = 0.5
+    alignment: NonNegative = 1.0
     prototypes: NonNegative = 0.0
     sharing: bool = True
     target: Literal["train", "head"] = "train"
