@@ -6,6 +6,10 @@ What is asked: no slower than torch's cross-entropy, forward and backward, on th
 of the measured copy bandwidth, counting one read of the logits and one write of their gradient (so the least time is
 that of copying a tensor of their size). bfloat16 and float32, 16 x 512^2, 31 nodes (mm5b) and 384 (hcat3). Before any
 timing the kernel is held against its plain twin on a small batch. NOT RUN YET: there was no GPU where this was written.
+
+What to expect: the kernel itself reads the logits once and writes their gradient once, but the backward pass then
+multiplies that gradient by the one of the value, which is a second read and write. So the share of the copy bandwidth
+cannot pass 50 % as things are, whatever the kernel does; `forward alone` shows the kernel without it.
 """
 
 from __future__ import annotations
@@ -96,12 +100,14 @@ def compare(name: str, images: int, size: int, dtype: torch.dtype, rounds: int) 
             step(lambda: F.cross_entropy(leaves, labels[:, -1], ignore_index=IGNORE), leaves), rounds
         ),
         "bhccm": milliseconds(step(lambda: loss(logits, labels), logits), rounds),
+        "bhccm, forward alone": milliseconds(lambda: loss(logits, labels), rounds),
         "bhccm in torch.compile": milliseconds(step(lambda: compiled(logits), logits), rounds),
     }
     print(f"\n{name}: {tree.channels} nodes, {images} x {size}^2, {dtype}")
     for what, ms in found.items():
         print(f"{what:24}{ms:9.3f} ms   {found['copy'] / ms:6.1%} of the copy bandwidth")
     print(f"bhccm over torch leaf CE: {found['bhccm'] / found['torch leaf CE']:.2f} (asked: at most 1)")
+    print(f"bhccm of the copy bandwidth: {found['copy'] / found['bhccm']:.1%} (asked: at least 70 %)")
     return {"taxonomy": name, "nodes": tree.channels, "dtype": str(dtype), "ms": found}
 
 

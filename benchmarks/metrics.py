@@ -1,19 +1,25 @@
-"""Time of one metric update, a pixel, beside torch's bincount of one level and scikit-learn's confusion matrices.
+"""Time of one metric update, a pixel, beside torch's bincount of one level, scikit-learn's confusion matrices, and the
+packages torchmetrics and hiclass where they are installed.
 
     python benchmarks/metrics.py --threads 2
 
-Least time of some interleaved rounds in one process. scikit-learn gets a hundredth of the pixels.
+Asked: an update takes at most 0.1 us a pixel. Least time of some interleaved rounds in one process. torchmetrics counts
+one confusion matrix a level, hiclass the hierarchical F1 of names. scikit-learn gets a hundredth of the rows, hiclass
+one row.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import time
 from collections.abc import Callable
 
+import numpy as np
 import torch
 from sklearn.metrics import confusion_matrix
+from torch import Tensor
 
 import hieratk as hk
 from hieratk.decoding import best_path
@@ -25,6 +31,37 @@ def seconds(call: Callable[[], object]) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
+
+
+Calls = dict[str, tuple[Callable[[], object], int]]
+"""What to time, and on how many pixels."""
+
+
+def of_torchmetrics(tree: TaxonomyTensors, predictions: Tensor, labels: Tensor) -> Calls:
+    if importlib.util.find_spec("torchmetrics") is None:
+        print("torchmetrics is not installed: not compared")
+        return {}
+    from torchmetrics.classification import MulticlassConfusionMatrix
+
+    levels = [MulticlassConfusionMatrix(n, validate_args=False) for n in tree.sizes]
+
+    def update() -> None:
+        for i, level in enumerate(levels):
+            level.update(predictions[:, i], labels[:, i])
+
+    return {"torchmetrics": (update, labels[:, 0].numel())}
+
+
+def of_hiclass(tree: TaxonomyTensors, predictions: Tensor, labels: Tensor) -> Calls:
+    if importlib.util.find_spec("hiclass") is None:
+        print("hiclass is not installed: not compared")
+        return {}
+    from hiclass.metrics import f1
+
+    ids = np.array([tree.tables.ids[m] for m in tree.tables.node])
+    first = torch.tensor(tree.tables.offsets[:-1].copy())
+    names = [ids[(x[0, :, 0].t() + first).numpy()] for x in (labels, predictions)]
+    return {"hiclass": (lambda: f1(*names), len(names[0]))}
 
 
 def compare(name: str, images: int, size: int, rounds: int) -> None:
@@ -39,13 +76,15 @@ def compare(name: str, images: int, size: int, rounds: int) -> None:
         (labels[:, i, few].flatten().numpy(), predictions[:, i, few].flatten().numpy()) for i in range(tree.n_levels)
     ]
     pixels = images * size**2
-    calls: dict[str, tuple[Callable[[], object], int]] = {
+    calls: Calls = {
         "update": (lambda: metrics.update(predictions, labels), pixels),
         "bincount of the leaves": (lambda: cells.bincount(minlength=leaves**2), pixels),
         "scikit-learn": (
             lambda: [confusion_matrix(t, p, labels=range(n)) for (t, p), n in zip(pairs, tree.sizes, strict=True)],
             len(pairs[0][0]),
         ),
+        **of_torchmetrics(tree, predictions, labels),
+        **of_hiclass(tree, predictions, labels),
         "compute": (metrics.compute, 1),
         "mistakes": (metrics.mistakes, 1),
     }

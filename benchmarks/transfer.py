@@ -159,7 +159,7 @@ def source_run(args: argparse.Namespace, seed: int) -> RunFile:
     if args.pair == "agnet":
         return agnet_run(args, pair.source, "west", changes)
     if args.pair == "indian-pines":
-        return read_run(HERE / "indian_pines.yaml", [f"taxonomy={pair.source}", *changes])
+        return read_run(HERE / "indian_pines.yaml", [f"taxonomy={pair.source}", "transfer=null", *changes])
     return read_run(HERE / f"{args.pair}.yaml", [f"root={(args.data / args.pair).resolve()}", *changes])
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import pytest
@@ -35,7 +37,9 @@ from hieratk.errors import ConfigError
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
 from tests import oracle
+from tests.loss_truth import TREES, Label, Scene, sibling_leaves, tree_of
 from tests.oracle import Truth
+from tests.packages import SoftmaxTree, branching_tree
 from tests.strategies import rng, taxonomies
 
 MANY = settings(max_examples=60, deadline=None)
@@ -327,6 +331,110 @@ def test_expected_cost_distance_and_f1_are_the_best_of_all_nodes(
         )
 
 
+class Costs:
+    """What each decision costs on each leaf and how it reads, by loops over paths; once a tree, as there may be 200 x
+    200."""
+
+    def __init__(self, truth: Truth) -> None:
+        self.truth = truth
+        self.class_at = {(leaf, i): truth.class_at(leaf, i) for leaf in truth.leaves for i in range(truth.depth)}
+        self.choices: list[str | None] = [*truth.predicted, None]
+        paths = {id_: frozenset(path(truth, id_)) for id_ in self.choices}
+        leaves = [paths[v] for v in truth.leaves]
+        self.distance = np.array([[len(paths[c] ^ v) for v in leaves] for c in self.choices], float)
+        self.hf1 = np.array([[2 * len(paths[c] & v) / (len(paths[c]) + len(v)) for v in leaves] for c in self.choices])
+        self.below = np.array([[c is None or c in v for v in leaves] for c in self.choices])
+        self.depth = [len(paths[c]) for c in self.choices]
+        self.reads = [self._reads(below) for below in self.below]
+
+    def _reads(self, below: np.ndarray) -> list[int]:
+        leaves = [leaf for leaf, inside in zip(self.truth.leaves, below, strict=True) if inside]
+        classes = [{self.class_at[leaf, i] for leaf in leaves} for i in range(self.truth.depth)]
+        return [self.truth.levels[i].index(c.pop()) if len(c) == 1 else UNDECIDED for i, c in enumerate(classes)]
+
+    def check(self, found: list[int], scores: np.ndarray, choices: Sequence[int]) -> None:
+        """`found` reads as one of the choices whose score is the highest, within rounding."""
+        meant = [scores[k] for k, c in enumerate(choices) if self.reads[c] == found]
+        assert meant, f"{found} is no choice"
+        assert max(meant) == pytest.approx(scores.max(), abs=1e-9)
+
+    def finest(self, leaves: np.ndarray, threshold: float) -> list[int]:
+        above = [c for c in range(len(self.choices)) if self.below[c] @ leaves > threshold]
+        return self.reads[max(above, key=lambda c: self.depth[c], default=len(self.choices) - 1)]
+
+
+def test_every_decoder_equals_plain_loops() -> None:
+    """On `HIERATK_TREES` random trees of up to 200 nodes; by default on a few small ones."""
+    for seed in TREES:
+        random, taxonomy = tree_of(seed)
+        truth, tree = Truth(taxonomy), TaxonomyTensors(taxonomy)
+        costs = Costs(truth)
+        logits = torch.tensor(random.normal(size=(1, tree.channels, 2)) * random.choice([1.0, 4.0]))
+        simple = [by_pixel(decode(logits, tree)) for decode in (*DECODERS, sibling_path)]
+        heaviest = by_pixel(heaviest_path(logits, tree)[0])
+        posteriors = [by_pixel(posterior(logits, tree)) for posterior in POSTERIORS]
+        leaf_choices = [costs.choices.index(leaf) for leaf in truth.leaves]
+        every = range(len(costs.choices))
+        table = random.normal(size=(len(truth.leaves), len(costs.choices)))
+        weighed = [
+            [
+                by_pixel(decode(logits, tree, posterior=posterior))
+                for decode in (
+                    partial(abstaining, threshold=0.5),
+                    partial(abstaining, threshold=0.8),
+                    partial(expected_cost, cost=torch.tensor(table)),
+                    partial(expected_cost, cost=torch.tensor(costs.distance.T.copy())),
+                    least_distance,
+                    hf1_optimal,
+                )
+            ]
+            for posterior in POSTERIORS
+        ]
+        scene = Scene(truth, by_pixel(logits), [Label()] * 2, {})
+        for pixel, z in enumerate(by_pixel(logits)):
+            of_paths = softmax_of_paths(truth, z, [1.0] * truth.depth)
+            expected = [of_paths] + [
+                [found[leaf] for leaf in truth.leaves]
+                for found in (scene.level_softmax(pixel, scene.last), sibling_leaves(scene, pixel))
+            ]
+            of_leaves, siblings = (np.array(found) for found in expected[1:])
+            best, leaf, greedy, single, sibling = (found[pixel].tolist() for found in simple)
+            costs.check(best, np.array(of_paths), leaf_choices)
+            costs.check(leaf, of_leaves, leaf_choices)
+            costs.check(sibling, siblings, leaf_choices)
+            assert greedy == oracle.top_down(truth, z)
+            assert single == oracle.independent(truth, z)
+            assert costs.finest(np.array(of_paths), 0.5)[0] in (heaviest[pixel, 0], UNDECIDED)
+            for leaves, found, decided in zip(expected, posteriors, weighed, strict=True):
+                p = np.array(leaves)
+                np.testing.assert_allclose(found[pixel], p, atol=1e-12)
+                half, sure, costly, median, near, f1 = (one[pixel].tolist() for one in decided)
+                assert half == costs.finest(p, 0.5)
+                assert sure == costs.finest(p, 0.8)
+                costs.check(costly, -(p @ table), every)
+                costs.check(median, -(costs.distance @ p), every)
+                costs.check(near, -(costs.distance @ p)[leaf_choices], leaf_choices)
+                costs.check(f1, (costs.hf1 @ p)[:-1], every[:-1])
+
+
+def test_decoders_equal_the_package_hierarchicalsoftmax() -> None:
+    """Its greedy predictions are `top_down`, its node probabilities `sibling_posterior`; it computes in float32."""
+    inference = pytest.importorskip("hierarchicalsoftmax.inference")
+    for seed in TREES:
+        random = np.random.default_rng(seed)
+        taxonomy = branching_tree(random)
+        theirs, tree = SoftmaxTree(taxonomy), TaxonomyTensors(taxonomy)
+        truth = theirs.truth
+        logits = torch.tensor(random.normal(size=(1, tree.channels, 4)) * 3, dtype=torch.float32)
+        packed = theirs.packed(logits)
+        for found, node in zip(
+            by_pixel(top_down(logits, tree)), inference.greedy_predictions(packed, theirs.root), strict=True
+        ):
+            assert found.tolist() == oracle.path_of(truth, theirs.ids[node])
+        expected = inference.node_probabilities(packed, theirs.root)[:, [theirs.place(v) for v in truth.leaves]]
+        torch.testing.assert_close(sibling_posterior(logits, tree)[0].t(), expected, rtol=1e-4, atol=1e-6)
+
+
 @MANY
 @given(taxonomies(), st.data())
 def test_a_higher_threshold_moves_up_and_never_sideways(taxonomy: Taxonomy, data: st.DataObject) -> None:
@@ -390,6 +498,37 @@ def test_a_cost_of_the_wrong_shape_is_refused() -> None:
         expected_cost(torch.zeros(1, 5, 1), tree, cost=torch.zeros(3, 4))
     with pytest.raises(ConfigError, match="not finite"):
         expected_cost(torch.zeros(1, 5, 1), tree, cost=torch.full((3, 3), torch.inf))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_pieces_and_threads_change_nothing(threads: int) -> None:
+    """Of many pieces, in inference mode too, where what a thread writes must not be an inference tensor."""
+    tree = TaxonomyTensors(Taxonomy.from_outline({f"a{i}": {f"b{i}_{j}": None for j in range(i)} for i in range(20)}))
+    torch.manual_seed(0)
+    logits = torch.randn(2, tree.channels, 30, 70, requires_grad=True)
+    decoders = (*DECODERS, sibling_path, partial(abstaining, threshold=0.5), least_distance, hf1_optimal)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        for decode in decoders:
+            found = decode(logits, tree)
+            with torch.inference_mode():
+                assert torch.equal(decode(logits.detach().clone(), tree), found)
+            assert torch.equal(decode(logits[:1, :, 20:22, 7:9], tree), found[:1, :, 20:22, 7:9])
+        _, probabilities = heaviest_path(logits, tree)
+        assert not probabilities.requires_grad
+        assert probabilities.dtype == torch.float32
+    finally:
+        torch.set_num_threads(before)
+
+
+@pytest.mark.parametrize("decode", DECODERS)
+def test_no_pixels_and_no_pixel_axes(decode: type[best_path]) -> None:
+    tree = TaxonomyTensors(TWO)
+    for shape in ((0, 5, 3, 4), (2, 5, 0, 4)):
+        assert decode(torch.zeros(shape), tree).shape == (shape[0], 2, *shape[2:])
+    logits = torch.randn(3, 5)
+    assert torch.equal(decode(logits, tree), decode(logits.unsqueeze(2), tree).squeeze(2))
 
 
 def test_memory_of_a_large_tree_is_linear() -> None:

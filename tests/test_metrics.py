@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +21,7 @@ from hieratk.taxonomy.tables import IGNORE
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
 from tests import oracle
+from tests.loss_truth import TREES, tree_of
 from tests.oracle import Truth
 from tests.strategies import label_rows, rng, taxonomies
 
@@ -158,6 +162,24 @@ def test_merging_parts_equals_counting_all(data: st.DataObject, parts: int) -> N
     assert repr(again.compute()) == repr(whole.compute())
     again.update(predictions, labels)
     assert not torch.equal(again.state(), whole.state()) or (labels < 0).all(), "the state is shared, not copied"
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_pieces_and_threads_change_nothing(threads: int) -> None:
+    tree = TaxonomyTensors(RAGGED)
+    torch.manual_seed(0)
+    labels = tree.encode(torch.randint(0, 8, (3, 90, 400)))
+    predictions = best_path(torch.randn(3, tree.channels, 90, 400), tree)
+    whole, parts = LevelMetrics(RAGGED), LevelMetrics(RAGGED)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        whole.update(predictions, labels)
+    finally:
+        torch.set_num_threads(before)
+    for b, row in np.ndindex(3, 90):
+        parts.update(predictions[b : b + 1, :, row], labels[b : b + 1, :, row])
+    assert torch.equal(whole.state(), parts.state())
 
 
 def test_other_integer_dtypes_count_the_same() -> None:
@@ -318,6 +340,71 @@ def test_areas_that_cannot_be_told_are_refused() -> None:
         node_areas(CHANGE, COUNTS, [-1, *MAPPED[1:]])
 
 
+def drawn(seed: int) -> tuple[Taxonomy, torch.Tensor, torch.Tensor]:
+    """A random tree, and predicted and true leaves of 40 pixels as paths."""
+    random, taxonomy = tree_of(seed)
+    tree = TaxonomyTensors(taxonomy)
+    true = random.integers(0, len(tree.paths), (1, 40))
+    other = np.where(random.random((1, 40)) < 0.4, true, random.integers(0, len(tree.paths), (1, 40)))
+    return taxonomy, paths_of(torch.tensor(other), tree), paths_of(torch.tensor(true), tree)
+
+
+def names_on_paths(truth: Truth, classes: torch.Tensor) -> np.ndarray:
+    """As hiclass wants it: a name a level, "" where a path has no class of its own."""
+    paths = [[truth.levels[i][c] for i, c in enumerate(path)] for path in by_pixel(classes)]
+    return np.array([[id_ if truth.is_own(i, id_) else "" for i, id_ in enumerate(path)] for path in paths])
+
+
+def test_hierarchical_scores_equal_the_package_hiclass() -> None:
+    theirs = pytest.importorskip("hiclass.metrics")
+    for seed in TREES:
+        taxonomy, predictions, labels = drawn(seed)
+        truth, metrics = Truth(taxonomy), LevelMetrics(taxonomy)
+        metrics.update(predictions, labels)
+        found = metrics.hierarchical()
+        names = names_on_paths(truth, labels), names_on_paths(truth, predictions)
+        assert found.precision == pytest.approx(theirs.precision(*names))
+        assert found.recall == pytest.approx(theirs.recall(*names))
+        assert found.f1 == pytest.approx(theirs.f1(*names))
+
+
+def test_equal_names_at_two_levels_are_two_classes() -> None:
+    """By name half of what is predicted would be right, as in hiclass."""
+    taxonomy = Taxonomy.from_outline(
+        {"cover": {"forest": 1}, "plants": {"forest_2": 2}}, classes={"forest_2": {"name": "forest"}}
+    )
+    metrics = LevelMetrics(taxonomy)
+    metrics.update(torch.tensor([0, 0]).view(1, 2, 1), torch.tensor([1, 1]).view(1, 2, 1))
+    assert metrics.hierarchical().f1 == 0
+
+
+def test_scores_equal_torchmetrics() -> None:
+    theirs = pytest.importorskip("torchmetrics.functional.classification")
+    for seed in TREES:
+        taxonomy, predictions, labels = drawn(seed)
+        labels[:, 1:, :10] = IGNORE
+        metrics = LevelMetrics(taxonomy)
+        metrics.update(predictions, labels)
+        for i, scores in enumerate(metrics.compute().values()):
+            support = torch.tensor(list(scores.support.values()))
+            if len(support) < 2:
+                continue  # torchmetrics takes one class for two
+            options = {"num_classes": len(support), "ignore_index": IGNORE}
+            pair = predictions[:, i], labels[:, i]
+            iou = theirs.multiclass_jaccard_index(*pair, average="none", **options)
+            f1 = theirs.multiclass_f1_score(*pair, average="none", **options)
+            occurs = support > 0
+            found = torch.tensor(list(scores.iou.values()), dtype=torch.float32)
+            torch.testing.assert_close(found[occurs], iou[occurs])
+            assert scores.miou == pytest.approx(iou[occurs].mean().item(), rel=1e-5)
+            assert scores.f1 == pytest.approx(f1[occurs].mean().item(), rel=1e-5)
+            assert scores.oa == pytest.approx(
+                theirs.multiclass_accuracy(*pair, average="micro", **options).item(), rel=1e-5
+            )
+            kappa = theirs.multiclass_cohen_kappa(*pair, **options).item()
+            assert scores.kappa == pytest.approx(kappa, rel=1e-3, abs=1e-5, nan_ok=True)
+
+
 @pytest.mark.parametrize("dense", [True, False])
 def test_torchmetrics_reduces_over_processes_like_one_process(dense: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("torchmetrics")
@@ -346,6 +433,61 @@ def test_torchmetrics_reduces_over_processes_like_one_process(dense: bool, monke
     assert one.metrics().compute()["level1"].pixels < whole.compute()["level1"].pixels
     two.reset()
     assert two.metrics().compute()["level1"].pixels == 0
+
+
+TWO_PROCESSES = """
+import sys
+import torch
+import torch.distributed as dist
+from hieratk.decoding import best_path
+from hieratk.metrics import LevelMetrics, counting
+from hieratk.metrics.torchmetric import HierarchyMetric
+from hieratk.tensors import TaxonomyTensors
+from tests.test_metrics import RAGGED
+rank, store = int(sys.argv[1]), sys.argv[2]
+dist.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
+for dense in (True, False):
+    counting.DENSE = counting.DENSE if dense else 0
+    tree, random = TaxonomyTensors(RAGGED), torch.Generator().manual_seed(0)
+    whole, mine = LevelMetrics(RAGGED), HierarchyMetric(RAGGED)
+    assert mine.dense == dense
+    for batch, pixels in enumerate((5, 60, 7, 11)):  # of unequal size, three for one process and one for the other
+        predictions = best_path(torch.randn(1, tree.channels, pixels, generator=random), tree)
+        labels = tree.encode(torch.randint(0, 8, (1, pixels), generator=random))
+        whole.update(predictions, labels)
+        if (batch == 1) == rank:
+            mine.update(predictions, labels)
+    alone = mine.metrics().compute()["level3"].pixels
+    found = mine.compute()  # reduced over both
+    scores = whole.compute()["level3"]
+    for key in ("miou", "oa", "f1", "kappa"):
+        assert abs(found[f"level3/{key}"].item() - getattr(scores, key)) < 1e-6, key
+    assert abs(found["hierarchical_f1"].item() - whole.hierarchical().f1) < 1e-6
+    assert mine.metrics().compute()["level3"].pixels == alone < scores.pixels
+dist.destroy_process_group()
+print("equal")
+"""
+
+
+def test_two_processes_give_the_scores_of_one(tmp_path: Path) -> None:
+    """Over gloo, where a mean of the processes' scores would be another number."""
+    pytest.importorskip("torchmetrics")
+    command = [sys.executable, "-c", TWO_PROCESSES]
+    root = Path(__file__).parent.parent
+    both = [
+        subprocess.Popen(
+            [*command, str(rank), str(tmp_path / "store")],
+            cwd=root, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for rank in range(2)
+    ]  # fmt: skip
+    try:
+        for process in both:
+            out, err = process.communicate(timeout=240)
+            assert out.strip() == "equal", err[-3000:]
+    finally:
+        for process in both:
+            process.kill()
 
 
 def test_torchmetrics_gives_the_scores() -> None:

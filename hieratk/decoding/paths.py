@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from hieratk.decoding.posterior import path_scores, sibling_posterior
+from hieratk.decoding.posterior import by_chunks, path_scores, sibling_posterior
 from hieratk.tensors import TaxonomyTensors
 
 
@@ -21,36 +21,39 @@ def best_path(logits: Tensor, tree: TaxonomyTensors, *, level_weights: Sequence[
     """
     # The classes of the last level are the leaves in order, so its index is the leaf's. (`max` over a dimension that is
     # not the last is several times faster than `argmax` on a CPU, and returns the first of equals too.)
-    return paths_of(path_scores(logits, tree, level_weights=level_weights).max(1).indices, tree)
+    return by_chunks(lambda z: paths_of(path_scores(z, tree, level_weights=level_weights).max(1).indices, tree), logits)
 
 
 def leaf_first(logits: Tensor, tree: TaxonomyTensors) -> Tensor:
     """The best class of the leaf level and the path above it; coarser channels are not read."""
-    return paths_of(tree.split(logits)[-1].max(1).indices, tree)
+    return by_chunks(lambda z: paths_of(tree.split(z)[-1].max(1).indices, tree), logits)
 
 
 def sibling_path(logits: Tensor, tree: TaxonomyTensors) -> Tensor:
     """The path to the leaf that is most probable when softmaxes among siblings are multiplied from the top down: what
     the conditional loss trains."""
-    return paths_of(sibling_posterior(logits, tree).max(1).indices, tree)
+    return by_chunks(lambda z: paths_of(sibling_posterior(z, tree).max(1).indices, tree), logits)
 
 
 def top_down(logits: Tensor, tree: TaxonomyTensors) -> Tensor:
     """The best class of the first level, then the best among its children, and so on: greedy, always a legal path."""
-    levels = tree.split(logits)
-    best = [levels[0].max(1).indices]
-    for i in range(1, tree.n_levels):
-        shape = (1, -1) + (1,) * (logits.ndim - 2)
-        below = tree.up(i).view(shape) == best[-1].unsqueeze(1)
-        # Clamped, so that a child of logit -inf still beats a class that is no child.
-        scores = levels[i].clamp(min=torch.finfo(levels[i].dtype).min).masked_fill(~below, -math.inf)
-        best.append(scores.max(1).indices)
-    return torch.stack(best, 1)
+
+    def decode(z: Tensor) -> Tensor:
+        levels = tree.split(z)
+        best = [levels[0].max(1).indices]
+        for i in range(1, tree.n_levels):
+            other = tree.up(i).view(1, -1, 1) != best[-1].unsqueeze(1)
+            # Clamped, so that a child of logit -inf still beats a class that is no child.
+            scores = levels[i].clamp(min=torch.finfo(z.dtype).min).masked_fill_(other, -math.inf)
+            best.append(scores.max(1).indices)
+        return torch.stack(best, 1)
+
+    return by_chunks(decode, logits)
 
 
 def independent(logits: Tensor, tree: TaxonomyTensors) -> Tensor:
     """The best class of every level by itself: need not be a path (`is_path` says where it is). For research."""
-    return torch.stack([level.max(1).indices for level in tree.split(logits)], 1)
+    return by_chunks(lambda z: torch.stack([level.max(1).indices for level in tree.split(z)], 1), logits)
 
 
 def paths_of(leaves: Tensor, tree: TaxonomyTensors) -> Tensor:

@@ -6,6 +6,7 @@ for float64 logits). The probability of an inner class is the sum over the leave
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeAlias
@@ -14,6 +15,7 @@ import torch
 from torch import Tensor
 
 from hieratk.errors import ConfigError
+from hieratk.kernels import threads
 from hieratk.losses.probabilities import of_siblings, sum_up
 from hieratk.tensors import TaxonomyTensors
 
@@ -74,18 +76,21 @@ def level_probabilities(leaves: Tensor, tree: TaxonomyTensors) -> list[Tensor]:
     return found[::-1]
 
 
-def by_chunks(
-    decode: Callable[[Tensor], Tensor], logits: Tensor, *, levels: int, dtype: torch.dtype = torch.int64
-) -> Tensor:
-    """`decode` maps logits (B, N, p) to (B, levels, p); it is called on few pixels at a time, so that the working set
-    stays in the cache of a CPU and memory does not grow with the number of nodes times pixels."""
-    flat = logits.reshape(*logits.shape[:2], -1)
-    pixels = flat.shape[2]
-    size = max(1 << 8, (1 << 18 if logits.device.type == "cpu" else 1 << 26) // max(1, flat.shape[0] * flat.shape[1]))
-    found = torch.empty((flat.shape[0], levels, pixels), dtype=dtype, device=logits.device)
-    for start in range(0, pixels, size):
-        found[..., start : start + size] = decode(flat[..., start : start + size])
-    return found.reshape(flat.shape[0], levels, *logits.shape[2:])
+def by_chunks(decode: Callable[[Tensor], Tensor], logits: Tensor) -> Tensor:
+    """`decode` maps logits (B, N, p) to (B, K, p); it is called on few pixels at a time, so that the working set stays
+    in the cache of a CPU and memory does not grow with the number of nodes times pixels. Returns (B, K, ...), without
+    gradient.
+
+    On a CPU the pieces run side by side, each on one thread (`hieratk.kernels.threads`): `decode` is called from
+    several of them at once.
+    """
+    pixels = math.prod(logits.shape[2:])
+    flat = logits.detach().reshape(*logits.shape[:2], pixels)
+    here = logits.device.type == "cpu" and not torch.compiler.is_compiling()
+    size = max(1 << 8, (1 << 18 if here else 1 << 26) // max(1, flat.shape[0] * flat.shape[1]))
+    pieces = [partial(decode, flat[..., start : start + size]) for start in range(0, max(pixels, 1), size)]
+    found = torch.cat(threads.run_all(pieces, min(threads.width(), len(pieces)) if here else 1), 2)
+    return found.reshape(*found.shape[:2], *logits.shape[2:])
 
 
 def _real(logits: Tensor) -> torch.dtype:

@@ -31,8 +31,8 @@ def heaviest_path(
         classes, probabilities = _heaviest(posterior(z, tree), tree)
         return torch.cat([classes.double(), probabilities.double()], 1)
 
-    # One buffer for both: class indices and float32 probabilities are exact in float64.
-    both = by_chunks(decode, logits, levels=2 * tree.n_levels, dtype=torch.float64)
+    # One tensor for both: class indices and float32 probabilities are exact in float64.
+    both = by_chunks(decode, logits)
     probabilities = both[:, tree.n_levels :].to(torch.promote_types(logits.dtype, torch.float32))
     return both[:, : tree.n_levels].long(), probabilities
 
@@ -52,7 +52,7 @@ def abstaining(
         classes, probabilities = _heaviest(posterior(z, tree), tree)
         return classes.masked_fill_(~(probabilities > threshold), UNDECIDED)
 
-    return by_chunks(decode, logits, levels=tree.n_levels)
+    return by_chunks(decode, logits)
 
 
 def expected_cost(
@@ -73,7 +73,7 @@ def expected_cost(
         choice = expected.min(1).indices
         return torch.stack([row[choice] for row in rows], 1)
 
-    return by_chunks(decode, logits, levels=tree.n_levels)
+    return by_chunks(decode, logits)
 
 
 def least_distance(logits: Tensor, tree: TaxonomyTensors, *, posterior: Posterior = path_posterior) -> Tensor:
@@ -93,7 +93,7 @@ def least_distance(logits: Tensor, tree: TaxonomyTensors, *, posterior: Posterio
         assert gain is not None
         return paths_of(gain.max(1).indices, tree)
 
-    return by_chunks(decode, logits, levels=tree.n_levels)
+    return by_chunks(decode, logits)
 
 
 def hf1_optimal(logits: Tensor, tree: TaxonomyTensors, *, posterior: Posterior = path_posterior) -> Tensor:
@@ -129,7 +129,7 @@ def hf1_optimal(logits: Tensor, tree: TaxonomyTensors, *, posterior: Posterior =
         choice = torch.cat(found, 1).max(1).indices
         return torch.stack([of_level[choice] for of_level in table], 1)
 
-    return by_chunks(decode, logits, levels=tree.n_levels)
+    return by_chunks(decode, logits)
 
 
 def node_rows(tables: Tables) -> np.ndarray:

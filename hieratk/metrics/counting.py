@@ -7,12 +7,17 @@ vector; for trees of thousands of classes, where most pairs never occur, only ce
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass
+from functools import partial
+
 import numpy as np
 import torch
 from torch import Tensor
 
 from hieratk.decoding import is_path
 from hieratk.errors import DataError
+from hieratk.kernels import threads
 from hieratk.tensors import TaxonomyTensors
 
 DENSE = 1 << 22
@@ -78,43 +83,65 @@ def added(counts: Tensor) -> Tensor:
 
 
 def _dense(predictions: Tensor, labels: Tensor, tree: TaxonomyTensors) -> Tensor:
-    """One vector. Pixels are taken in pieces that stay in the cache of a CPU, as long as a level's table does too."""
-    largest = max(tree.sizes)
-    size = max(1 << 14, largest * largest) if labels.device.type == "cpu" else labels.shape[2]
-    tables = [torch.zeros((n + 1) * (n + 1), dtype=torch.int64, device=labels.device) for n in tree.sizes]
-    pixels = torch.zeros(2, dtype=torch.int64, device=labels.device)
-    none = torch.tensor([-1], device=labels.device)
-    ups = [torch.zeros(tree.sizes[0], dtype=torch.int64, device=labels.device)]
+    """One vector. Pixels are taken in pieces that stay in the cache of a CPU, as long as a level's table does too.
+
+    There the pieces run side by side, each on one thread (`hieratk.kernels.threads`) with tables of its own.
+    """
+    here = labels.device.type == "cpu"
+    size = max(1 << 14, max(tree.sizes) ** 2) if here else max(labels.shape[2], 1)
+    above = _above(tree, labels.device)
+    pieces = [(b, slice(p, p + size)) for b in range(labels.shape[0]) for p in range(0, labels.shape[2], size)]
+    width = min(threads.width(), len(pieces)) if here else 1
+    free = [_Tables.of(tree, labels.device) for _ in range(width)]
+
+    def one(piece: tuple[int, slice]) -> None:
+        image, pixels = piece
+        tables = free.pop()
+        tables.add(predictions[image, :, pixels].long(), labels[image, :, pixels].long(), above)
+        free.append(tables)
+
+    threads.run_all([partial(one, piece) for piece in pieces], width)
+    return torch.stack([tables.cells() for tables in free]).sum(0)
+
+
+def _above(tree: TaxonomyTensors, device: torch.device) -> list[Tensor]:
+    """For each level the class one level up of "none" and of every class, all of them plus one; 0 at the first level,
+    and -1 for "none"."""
+    ups = [torch.zeros(tree.sizes[0], dtype=torch.int64, device=device)]
     ups += [tree.up(i) + 1 for i in range(1, tree.n_levels)]
-    above = [torch.cat([none, up]) for up in ups]
-    for image in range(labels.shape[0]):
-        for start in range(0, labels.shape[2], max(size, 1)):
-            truth = labels[image, :, start : start + size].long()
-            found = predictions[image, :, start : start + size].long()
-            _add(tables, pixels, found, truth, above)
-    # Row and column 0 of a table are "no label" and "no class predicted".
-    parts = [table.view(n + 1, n + 1)[1:].roll(-1, 1).flatten() for table, n in zip(tables, tree.sizes, strict=True)]
-    return torch.cat([*parts, pixels])
+    return [torch.cat([up.new_tensor([-1]), up]) for up in ups]
 
 
-def _add(
-    tables: list[Tensor],
-    pixels: Tensor,
-    found: Tensor,
-    truth: Tensor,
-    above: list[Tensor],
-) -> None:
-    """Count one piece (L, p) into the tables, in place. `above` has for each level the class one level up of "none" and
-    of every class, all of them plus one, as found and truth are here."""
-    good: Tensor | None = None
-    before: Tensor | None = None
-    for i, table in enumerate(tables):
-        predicted = found[i].clamp(min=-1).add_(1)
-        number = truth[i].clamp(min=-1).add_(1).mul_(len(above[i])).add_(predicted)
-        table += number.bincount(minlength=len(table))
-        holds = above[i].index_select(0, predicted)
-        good = holds >= 0 if good is None or before is None else good.logical_and_(torch.eq(holds, before))
-        before = predicted
-    assert good is not None
-    known = truth.amax(0) >= 0
-    pixels += torch.stack([known.count_nonzero(), good.logical_and_(known).count_nonzero()])
+@dataclass(frozen=True, slots=True, eq=False)
+class _Tables:
+    """Counts of some pieces: a table a level, whose row and column 0 are "no label" and "no class predicted", flat; and
+    the two pixel counts."""
+
+    levels: list[Tensor]
+    pixels: Tensor
+
+    @classmethod
+    def of(cls, tree: TaxonomyTensors, device: torch.device) -> _Tables:
+        levels = [torch.zeros((n + 1) ** 2, dtype=torch.int64, device=device) for n in tree.sizes]
+        return cls(levels, torch.zeros(2, dtype=torch.int64, device=device))
+
+    def add(self, found: Tensor, truth: Tensor, above: list[Tensor]) -> None:
+        """Count one piece, predictions and labels (L, p)."""
+        good: Tensor | None = None
+        before: Tensor | None = None
+        for i, table in enumerate(self.levels):
+            predicted = found[i].clamp(min=-1).add_(1)
+            number = truth[i].clamp(min=-1).add_(1).mul_(len(above[i])).add_(predicted)
+            table += number.bincount(minlength=len(table))
+            holds = above[i].index_select(0, predicted)
+            good = holds >= 0 if good is None or before is None else good.logical_and_(torch.eq(holds, before))
+            before = predicted
+        assert good is not None
+        known = truth.amax(0) >= 0
+        self.pixels.add_(torch.stack([known.count_nonzero(), good.logical_and_(known).count_nonzero()]))
+
+    def cells(self) -> Tensor:
+        """(cells,): without "no label", and "no class predicted" last."""
+        sides = [math.isqrt(len(table)) for table in self.levels]
+        parts = [t.view(n, n)[1:].roll(-1, 1).flatten() for t, n in zip(self.levels, sides, strict=True)]
+        return torch.cat([*parts, self.pixels])
