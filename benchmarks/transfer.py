@@ -68,7 +68,7 @@ METHODS: dict[str, dict[str, object]] = {
     "without CDSA": {"transfer.alignment": 0},
     "shuffled": {"transfer.shuffle": True},
 }
-"""What each row changes in the run file. Learning rates were chosen on the validation split with a seed of their own."""
+"""What each row changes in the run file. Learning rates were chosen on the validation split, with another seed."""
 
 PAIRS = {
     "agnet": Pair("agnet_cover.yaml", "agnet_crops.yaml", "agnet_crops_to_cover.yaml"),
