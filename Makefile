@@ -28,8 +28,10 @@ types: $(VENV)/.installed
 tests: $(VENV)/.installed
 	$(BIN)/pytest -n 2 --dist loadfile -q
 
-## make test-plugins: every plugin's own tests, in an environment of its own
+## make test-plugins: every plugin's own tests, in an environment of its own; and the GPU kernel in triton's interpreter,
+## since triton comes with that environment's torch
 test-plugins: $(PLUGIN_VENV)/.installed
+	$(PLUGIN_BIN)/pytest -q tests/test_kernels.py -k interpreter
 	HF_HUB_OFFLINE=1 $(PLUGIN_BIN)/pytest -n 2 --dist worksteal -q $(PLUGINS)
 
 $(VENV)/.installed: pyproject.toml constraints.txt
@@ -43,7 +45,7 @@ $(PLUGIN_VENV)/.installed: pyproject.toml plugins/constraints.txt $(PLUGINS:%=%/
 	$(PLUGIN_BIN)/python -m pip install --quiet --upgrade pip
 	$(PLUGIN_BIN)/python -m pip install --quiet --constraint plugins/constraints.txt torch torchvision
 	$(PLUGIN_BIN)/python -m pip install --quiet --constraint plugins/constraints.txt \
-		--editable . $(PLUGINS:%=--editable "%[test]")
+		--editable . hypothesis $(PLUGINS:%=--editable "%[test]")
 	touch $@
 
 clean:

@@ -379,6 +379,14 @@ twice = z.grad.float()
 z.grad = None
 level_triton.level_loss(tree, z, labels, **options).backward()
 torch.testing.assert_close(twice, 2 * z.grad.float(), rtol=1e-2, atol=1e-5)
+z = logits.clone().requires_grad_()
+value = level_triton.level_loss(tree, z, labels, **options)
+(plain,) = torch.autograd.grad(value, z, retain_graph=True)
+kept = plain.clone()
+for factor in (-3.0, 1.0):
+    (scaled,) = torch.autograd.grad(factor * value, z, retain_graph=True)
+    torch.testing.assert_close(scaled, factor * kept)
+assert torch.equal(plain, kept), "a gradient that was handed over has been changed"
 print("equal")
 """
 

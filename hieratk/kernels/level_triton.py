@@ -28,6 +28,9 @@ from hieratk.tensors import TaxonomyTensors
 BLOCK = 128
 """Pixels a program: with 4 warps each thread holds one pixel, and all levels of it."""
 
+SCALED = 4096
+"""Numbers a program multiplies."""
+
 
 def usable(logits: Tensor) -> bool:
     """Whether `level_loss` can run: on CUDA in 16 or 32 bits, with triton, outside torch.compile."""
@@ -66,40 +69,62 @@ class _LevelLoss(torch.autograd.Function):
     def forward(
         ctx: Any, logits: Tensor, y: Tensor, pixel_weights: Tensor | None, tables: Tables, weights: Weights
     ) -> Tensor:
-        from hieratk.kernels.level_triton_code import bhccm
-
-        z = logits.detach().flatten(2) if logits.ndim > 2 else logits.detach().unsqueeze(2)
-        z = z.contiguous()
-        images, channels, pixels = z.shape
-        gradient = torch.empty_like(z)
-        blocks = -(-pixels // BLOCK)
-        value = torch.zeros(images, max(blocks, 1), dtype=torch.float32, device=z.device)
-        walk = _walk(tables, z.device)
-        ce, binary = (torch.tensor(w, dtype=torch.float32, device=z.device) for w in (weights.ce, weights.binary))
-        if images and pixels:
-            bhccm[(blocks, images)](
-                *(z, y, gradient, value, value if pixel_weights is None else pixel_weights.contiguous()),
-                *(walk.channel, walk.level, walk.own, walk.place, walk.end, walk.first, ce, binary),
-                pixels,
-                blocks,
-                N=channels,
-                L=len(weights.ce),
-                LP=1 << (len(weights.ce) - 1).bit_length(),
-                BLOCK=BLOCK,
-                MARGINAL=weights.marginal,
-                BINARY=any(weights.binary),
-                CONSTRAINED=weights.constrained,
-                WEIGHTED=pixel_weights is not None,
-                num_warps=4,
-            )
-        ctx.gradient = gradient.view(logits.shape)
-        return value.sum()
+        ctx.save_for_backward(logits, y, *(() if pixel_weights is None else (pixel_weights,)))
+        ctx.tables, ctx.weights = tables, weights
+        value, ctx.gradient = _run(logits, y, pixel_weights, tables, weights)
+        return value
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
-        # No question to the device whether grad is 1: that would wait for it.
-        return ctx.gradient * grad.to(ctx.gradient.dtype), None, None, None, None
+        gradient, ctx.gradient = ctx.gradient, None
+        if gradient is None:
+            # The graph was kept for a second time, and the first has taken what the forward pass had written.
+            logits, y, *more = ctx.saved_tensors
+            _, gradient = _run(logits, y, more[0] if more else None, ctx.tables, ctx.weights)
+        _scale(gradient, grad)
+        return gradient, None, None, None, None
+
+
+def _run(
+    logits: Tensor, y: Tensor, pixel_weights: Tensor | None, tables: Tables, weights: Weights
+) -> tuple[Tensor, Tensor]:
+    """The value, and its gradient in the shape of the logits."""
+    from hieratk.kernels.level_triton_code import bhccm
+
+    z = logits.detach().flatten(2) if logits.ndim > 2 else logits.detach().unsqueeze(2)
+    z = z.contiguous()
+    images, channels, pixels = z.shape
+    gradient = torch.empty_like(z)
+    blocks = -(-pixels // BLOCK)
+    value = torch.zeros(images, max(blocks, 1), dtype=torch.float32, device=z.device)
+    walk = _walk(tables, z.device)
+    ce, binary = (torch.tensor(w, dtype=torch.float32, device=z.device) for w in (weights.ce, weights.binary))
+    if images and pixels:
+        bhccm[(blocks, images)](
+            *(z, y, gradient, value, value if pixel_weights is None else pixel_weights.contiguous()),
+            *(walk.channel, walk.level, walk.own, walk.place, walk.end, walk.first, ce, binary),
+            pixels,
+            blocks,
+            N=channels,
+            L=len(weights.ce),
+            LP=1 << (len(weights.ce) - 1).bit_length(),
+            BLOCK=BLOCK,
+            MARGINAL=weights.marginal,
+            BINARY=any(weights.binary),
+            CONSTRAINED=weights.constrained,
+            WEIGHTED=pixel_weights is not None,
+            num_warps=4,
+        )
+    return value.sum(), gradient.view(logits.shape)
+
+
+def _scale(gradient: Tensor, grad: Tensor) -> None:
+    """Multiply in place by a scalar on the device; where it is 1, as after a plain `backward`, nothing is moved."""
+    from hieratk.kernels.level_triton_code import scale
+
+    if size := gradient.numel():
+        scale[(-(-size // SCALED),)](gradient, grad.float(), size, BLOCK=SCALED)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
