@@ -40,7 +40,7 @@ _HEAD_DEFAULTS = {"version": "0.0.0", "lang": "en"}
 
 def number(count: int, one: str, many: str = "") -> str:
     """`1 class`, `3 classes`."""
-    return f"{count} {one if count == 1 else many or one + 's'}"
+    return f"{count:,} {one if count == 1 else many or one + 's'}"
 
 
 def some(names: Collection[str], *, most: int = 3) -> str:

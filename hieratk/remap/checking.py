@@ -8,10 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
+from hieratk.exchange.counting import number
 from hieratk.rasters import Raster, RasterInfo
 from hieratk.remap.legend import encoding_of
 from hieratk.remap.survey import Seen, Survey, class_band, file_nodata, windows
-from hieratk.taxonomy.data_rules import Finding, few, finding, number
+from hieratk.taxonomy.data_rules import Finding, few, finding
 from hieratk.taxonomy.tables import UNDECLARED, compile_tables
 from hieratk.taxonomy.tree import Encoding, Taxonomy
 
@@ -57,7 +58,7 @@ def _undeclared(values: Sequence[Seen], encoding: Encoding, unlisted: int) -> It
     if not values:
         return
     worst = sorted(values, key=lambda one: -one.pixels)
-    listed = few([f"{one} ({number(one.pixels, 'pixel', 'pixels')})" for one in worst])
+    listed = few([f"{one} ({number(one.pixels, 'pixel')})" for one in worst])
     pixels = sum(one.pixels for one in values) + unlisted
     first = min((one for one in values if one.first is not None), key=lambda one: one.first or (0, 0))
     assert first.first is not None

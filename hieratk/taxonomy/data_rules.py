@@ -44,11 +44,6 @@ def few(words: Sequence[str], *, limit: int = _LISTED) -> str:
     return ", ".join(words[:limit]) + more
 
 
-def number(count: int, one: str, more: str) -> str:
-    """A count with its words."""
-    return f"{count:,} {one if count == 1 else more}"
-
-
 def check_tables(taxonomy: Taxonomy, *, index: str = "int64", encoding: str | None = None) -> list[Finding]:
     """What is wrong with a tree once it is compiled: with that index type, and for rasters of that encoding, if any."""
     return [*_sizes(taxonomy, index), *_encoding(taxonomy, encoding), *_overlaps(taxonomy)]
