@@ -25,8 +25,8 @@ from torch import Tensor
 import hieratk as hk
 from hieratk.kernels import level_loss as fused
 from hieratk.losses import NAMES, BHCCMLoss, terms
-from hieratk.losses.labels import Target
 from hieratk.losses.options import weights_of_levels
+from hieratk.losses.target import Target
 from hieratk.tensors import IGNORE, TaxonomyTensors
 
 LARGE = {f"a{i}": {f"a{i}b{j}": {f"a{i}b{j}c{k}": None for k in range(12)} for j in range(25)} for i in range(30)}

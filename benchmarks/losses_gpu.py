@@ -26,7 +26,7 @@ from torch import Tensor
 import hieratk as hk
 from hieratk.kernels import level_triton
 from hieratk.losses import BHCCMLoss, terms
-from hieratk.losses.labels import Target
+from hieratk.losses.target import Target
 from hieratk.tensors import IGNORE, TaxonomyTensors
 
 

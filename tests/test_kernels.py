@@ -26,7 +26,7 @@ from hieratk.kernels import leaf_marginal, level_triton
 from hieratk.kernels import level_loss as fused
 from hieratk.kernels import threads as kernel_threads
 from hieratk.losses import BHCCMLoss, MarginalLoss, terms
-from hieratk.losses.labels import Target
+from hieratk.losses.target import Target
 from hieratk.taxonomy.tables import IGNORE
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
@@ -349,7 +349,7 @@ def test_the_bits_do_not_depend_on_threads_with_weights(
 
 INTERPRETED = """
 import torch
-from hieratk.kernels import level_triton
+from hieratk.kernels import level_loss, level_triton
 from hieratk.tensors import TaxonomyTensors
 from tests.loss_truth import random_tree
 from tests.test_kernels import plain_level_loss
@@ -371,10 +371,19 @@ for seed in range(6):
             value.backward()
             found.append((value, z.grad))
         torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-7)
+    counts, found = torch.rand(tree.n_levels, tree.channels) + 0.5, []
+    for call in (level_triton.level_loss, level_loss.level_loss):
+        z = logits.clone().requires_grad_()
+        value = call(
+            tree, z, labels, level_weights=weights, marginal=True, binary_weight=1.0, constrained=True, counts=counts
+        )
+        value.backward()
+        found.append((value, z.grad))
+    torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-7)
 z = logits.to(torch.bfloat16).requires_grad_()
-ones = torch.full((2, tree.n_levels, 150), 2.0)
+twos = torch.full((tree.n_levels, tree.channels), 2.0)
 options = dict(level_weights=[1.0] * tree.n_levels, marginal=True, binary_weight=1.0, constrained=True)
-level_triton.level_loss(tree, z, labels, pixel_weights=ones, **options).backward()
+level_triton.level_loss(tree, z, labels, counts=twos, **options).backward()
 twice = z.grad.float()
 z.grad = None
 level_triton.level_loss(tree, z, labels, **options).backward()

@@ -18,7 +18,8 @@ from torch import Tensor
 from hieratk.errors import ConfigError
 from hieratk.kernels import leaf_marginal, level_loss
 from hieratk.losses import NAMES, BHCCMLoss, FlatCELoss, LevelBCELoss, LevelCELoss, MarginalLoss, by_name
-from hieratk.losses.labels import Labels, Target
+from hieratk.losses.labels import Labels
+from hieratk.losses.target import Target
 from hieratk.losses.terms import Term, prepare, reduce
 from hieratk.losses.terms import tree_min as tree_min_of_levels
 from hieratk.taxonomy.tables import IGNORE

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from hieratk.kernels.level_chunk import RANGE, Rows, without_void
+from hieratk.kernels.level_chunk import RANGE, Rows, channels_of, without_void
 from hieratk.kernels.level_loss import Work, by_level, in_chunks, scaled, usable
 from hieratk.tensors import TaxonomyTensors
 
@@ -28,44 +28,37 @@ def leaf_marginal(
     labels: Tensor,
     *,
     level_weights: Sequence[float],
-    mean: bool,
-    pixel_weights: Tensor | None = None,
+    totals: Sequence[float] | None = None,
+    counts: Tensor | None = None,
 ) -> Tensor:
-    """-sum_l level_weights[l] log P_l over the pixels with any label: their mean, else their sum.
+    """-sum_l level_weights[l] log P_l / totals[l] over the pixels with any label.
 
-    logits (B, N, ...) of any float dtype on the CPU, labels (B, L, ...) int64; `MarginalLoss` defines P_l.
-    pixel_weights (B, L, P) float32, or float64 for float64 logits: what a labelled pixel counts at a level; default: 1.
+    logits (B, N, ...) of any float dtype on the CPU, labels (B, L, ...) int64; `MarginalLoss` defines P_l. totals:
+    default the number of pixels with any label. counts (L, N): what a pixel whose label ends at a channel counts at
+    each level; default 1.
+
     Returns a scalar in float32, or float64 for float64 logits; the gradient has the dtype of the logits, and can not be
     differentiated again.
     """
     y = by_level(labels)
-    totals = [1.0] * len(level_weights)
-    if mean and y.numel():
-        scored = y.amax(1) >= 0
-        totals = [float(scored.count_nonzero())] * len(totals)
-        if pixel_weights is not None:
-            totals = (pixel_weights.double() * scored.unsqueeze(1)).sum((0, 2)).tolist()
+    if totals is None:
+        totals = [float((y.amax(1) >= 0).count_nonzero()) if y.numel() else 0.0] * len(level_weights)
     weights = [weight / (total or 1.0) for weight, total in zip(level_weights, totals, strict=True)]
-    value: Tensor = _LeafMarginal.apply(logits, y, pixel_weights, tree, weights)  # type: ignore[no-untyped-call]
+    value: Tensor = _LeafMarginal.apply(logits, y, counts, tree, weights)  # type: ignore[no-untyped-call]
     return value
 
 
 class _LeafMarginal(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, logits: Tensor, y: Tensor, pixel_weights: Tensor | None, tree: TaxonomyTensors, weights: list[float]
+        ctx: Any, logits: Tensor, y: Tensor, counts: Tensor | None, tree: TaxonomyTensors, weights: list[float]
     ) -> Tensor:
         dtype = torch.promote_types(logits.dtype, torch.float32)
 
         def worker(pixels: int) -> Work:
-            chunk = _Chunk(tree, weights, dtype, pixels)
+            return _Chunk(tree, weights, counts, dtype, pixels).run
 
-            def work(z: Tensor, b: slice, p: slice, gradient: Tensor | None) -> float:
-                return chunk.run(z, y[b, :, p], None if pixel_weights is None else pixel_weights[b, :, p], gradient)
-
-            return work
-
-        value, ctx.gradient = in_chunks(worker, logits, wanted=ctx.needs_input_grad[0])
+        value, ctx.gradient = in_chunks(worker, logits, y, wanted=ctx.needs_input_grad[0])
         return value
 
     @staticmethod
@@ -77,35 +70,36 @@ class _LeafMarginal(torch.autograd.Function):
 class _Chunk:
     """The pass over one chunk after another, with scratch for `pixels` that is allocated once.
 
-    Scratch in (N + 1, P): s, the sum of u over the leaves below each channel, and c, the factor of u that the labels
-    put on the gradient of the leaves below it; the last row of each takes what belongs to no label.
+    Scratch in (N, P): s, the sum of u over the leaves below each channel, and c, the factor of u that the labels put on
+    the gradient of the leaves below it.
     """
 
-    def __init__(self, tree: TaxonomyTensors, weights: list[float], dtype: torch.dtype, pixels: int) -> None:
+    def __init__(
+        self, tree: TaxonomyTensors, weights: list[float], counts: Tensor | None, dtype: torch.dtype, pixels: int
+    ) -> None:
         self.weights, self.dtype, self.n, self.sizes = weights, dtype, tree.channels, tree.sizes
+        self.counts = None if counts is None else counts.to(dtype)
         self.first = torch.tensor([int(a) for a in tree.tables.offsets[:-1]]).unsqueeze(1)
         self.up = [tree.up(i) for i in range(1, tree.n_levels)]
         self.of_leaf = tree.paths - self.first.t()
-        self.memory = [torch.zeros((self.n + 1) * pixels, dtype=dtype) for _ in range(3)]
+        self.memory = [torch.zeros(self.n * pixels, dtype=dtype) for _ in range(3)]
         self.pixels = -1
 
-    def run(self, z: Tensor, y: Tensor, pixel_weights: Tensor | None, gradient: Tensor | None) -> float:
-        """What pixels z (b, N, p) with labels y (b, L, p) add to the loss; writes their gradient (b, N, p).
-
-        pixel_weights (b, L, p), in the dtype of the loss, multiply what each pixel counts at each level.
-        """
+    def run(self, z: Tensor, y: Tensor, gradient: Tensor | None) -> float:
+        """What pixels z (b, N, p) with labels y (b, L, p) add to the loss; writes their gradient (b, N, p)."""
         images, _, width = z.shape
         self._resize(images * width)
         first = self.n - self.sizes[-1]
         x = z[:, first:].transpose(0, 1).to(self.dtype).reshape(self.sizes[-1], -1)
         labels = y.transpose(0, 1).reshape(len(self.sizes), -1)
-        of_pixel = None if pixel_weights is None else pixel_weights.transpose(0, 1).reshape(labels.shape)
-        share = self._shares(labels >= 0, of_pixel)
+        channel, known = channels_of(labels, self.first)
+        of_pixel = None if self.counts is None else self.counts.index_select(1, channel[-1])
+        share = self._shares(known, of_pixel)
         if not self._sums(x):
             x = without_void(x, share)
             if not self._sums(x):
                 return self._safe(x, labels, share, gradient)
-        flat = (torch.where(labels >= 0, labels + self.first, self.n) * self.pixels + self.places).reshape(-1)
+        flat = torch.add(self.places, channel, alpha=self.pixels).reshape(-1)
         picked = self.s.flat.index_select(0, flat).view_as(share)
         if not float(picked.min()) >= 1 / RANGE:
             return self._safe(x, labels, share, gradient)
@@ -125,8 +119,7 @@ class _Chunk:
         if pixels == self.pixels:
             return
         self.pixels, self.places = pixels, torch.arange(pixels)
-        self.s, self.c, self.t = (Rows(part, self.sizes, pixels, spare=1) for part in self.memory)
-        self.s.last.fill_(1)
+        self.s, self.c, self.t = (Rows(part, self.sizes, pixels) for part in self.memory)
 
     def _shares(self, known: Tensor, of_pixel: Tensor | None) -> Tensor:
         """(L, P): the weight of each level, handed to the deepest level above it that names a class, 0 elsewhere.

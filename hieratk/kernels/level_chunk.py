@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 
 import torch
@@ -34,24 +35,20 @@ _LOG_OF_LARGEST = 85.0
 class Rows:
     """Scratch of P pixels with all its views made once: making one costs as much as a small operation on it.
 
-    all (rows, P); flat, the same as a vector; nodes and levels, its first rows together and by level; last, its last
-    row.
+    all (rows, P); flat, the same as a vector; levels, the same by level.
     """
 
-    __slots__ = ("all", "flat", "last", "levels", "nodes")
+    __slots__ = ("all", "flat", "levels")
 
-    def __init__(self, memory: Tensor, sizes: Sequence[int], pixels: int, *, spare: int) -> None:
-        nodes = sum(sizes)
-        self.flat = memory[: (nodes + spare) * pixels]
-        self.all = self.flat.view(nodes + spare, pixels)
-        self.nodes = self.all[:nodes]
-        self.levels = torch.split(self.nodes, list(sizes))
-        self.last = self.all[nodes:]
+    def __init__(self, memory: Tensor, sizes: Sequence[int], pixels: int) -> None:
+        rows = sum(sizes)
+        self.flat = memory[: rows * pixels]
+        self.all = self.flat.view(rows, pixels)
+        self.levels = torch.split(self.all, list(sizes))
 
 
 class _Scratch:
-    """For P pixels: u, g, m, t (N + 1, P), whose last row takes what belongs to no label; own, count (., P) for all
-    levels but the last; top, norm, lowest, total (L, P).
+    """For P pixels: u, g, m, t (N, P); own, count (., P) for all levels but the last; top, norm, lowest, total (L, P).
 
     All large results go here: fresh memory from the system costs more than the sums that fill it.
     """
@@ -61,18 +58,30 @@ class _Scratch:
     def __init__(self, memory: Sequence[Tensor], sizes: Sequence[int], pixels: int) -> None:
         self.pixels = pixels
         self.places = torch.arange(pixels)
-        self.u, self.g, self.m, self.t = (Rows(part, sizes, pixels, spare=1) for part in memory[:4])
-        self.own, self.count = (Rows(part, sizes[:-1], pixels, spare=0) for part in memory[4:6])
+        self.u, self.g, self.m, self.t = (Rows(part, sizes, pixels) for part in memory[:4])
+        self.own, self.count = (Rows(part, sizes[:-1], pixels) for part in memory[4:6])
         ones = [1] * len(sizes)
-        self.top, self.norm, self.lowest, self.total = (Rows(part, ones, pixels, spare=0) for part in memory[6:])
+        self.top, self.norm, self.lowest, self.total = (Rows(part, ones, pixels) for part in memory[6:])
+
+
+@dataclass(slots=True)
+class _Coarse:
+    """Labels that end above a level that is asked: the levels `at` which some end, and the levels `below` which are
+    asked and some end above.
+    """
+
+    at: list[int]
+    below: list[int]
 
 
 class Chunk:
     """The pass over one chunk after another, with scratch for `pixels` that is allocated once.
 
-    x (N, P) are the logits. Of the labels (L, P): `flat` is the place of the labelled channel in (N + 1, P) scratch,
-    its last row where there is no label; `known` is 1.0 where there is one, and None where every pixel has one at every
-    level; `picked` is u of the labelled channel, or its logit where `shifted` says that u = exp(x) is out of range.
+    x (N, P) are the logits. Of the labels (L, P): `channel` is the labelled one, below a label's last class that class
+    again, 0 for a void pixel; `flat` is its place in (N, P) scratch; `known` is 1.0 where the label names a class, and
+    None where every label does at every level; `coarse` is None where no label ends above a level that is asked;
+    `picked` is u of the channel, or of all that a coarse label allows, or the logit of the channel where `shifted` says
+    that u = exp(x) is out of range.
     """
 
     def __init__(self, tree: TaxonomyTensors, weights: Weights, dtype: torch.dtype, pixels: int) -> None:
@@ -80,20 +89,19 @@ class Chunk:
         self.n, self.sizes = tree.channels, tree.sizes
         self.first = torch.tensor([int(a) for a in tree.tables.offsets[:-1]]).unsqueeze(1)
         self.up = [tree.up(i) for i in range(1, tree.n_levels)]
+        self.counts = None if weights.counts is None else weights.counts.to(dtype)
+        self.above = _above(tree, dtype)
         self.carried = tree.carried.nonzero()[:, 0]
         self.own = (~tree.carried).to(dtype)
         self.ce_of_level = self.ce = torch.tensor(weights.ce, dtype=dtype).unsqueeze(1)
         self.binary_of_level = self.binary = torch.tensor(weights.binary, dtype=dtype).unsqueeze(1)
         self.has_binary = any(weights.binary)
-        rows = [self.n + 1] * 4 + [self.n - tree.sizes[-1]] * 2 + [tree.n_levels] * 4
+        rows = [self.n] * 4 + [self.n - tree.sizes[-1]] * 2 + [tree.n_levels] * 4
         self.memory = [torch.zeros(n * pixels, dtype=dtype) for n in rows]
         self.scratch = _Scratch(self.memory, self.sizes, pixels)
 
-    def run(self, z: Tensor, y: Tensor, pixel_weights: Tensor | None, gradient: Tensor | None) -> float:
-        """What pixels z (b, N, p) with labels y (b, L, p) add to the loss; writes their gradient (b, N, p).
-
-        pixel_weights (b, L, p), in the dtype of the loss, multiply what each pixel counts at each level.
-        """
+    def run(self, z: Tensor, y: Tensor, gradient: Tensor | None) -> float:
+        """What pixels z (b, N, p) with labels y (b, L, p) add to the loss; writes their gradient (b, N, p)."""
         images, _, width = z.shape
         if images * width != self.scratch.pixels:
             self.scratch = _Scratch(self.memory, self.sizes, images * width)
@@ -102,28 +110,27 @@ class Chunk:
         if images > 1 or x.dtype != self.dtype:
             x = z.transpose(0, 1).to(self.dtype).reshape(self.n, -1)
         labels = y.transpose(0, 1).reshape(len(self.sizes), -1)
-        self.ce, self.binary = self.ce_of_level, self.binary_of_level
-        if pixel_weights is not None:
-            of_pixel = pixel_weights.transpose(0, 1).reshape(len(self.sizes), -1)
-            self.ce, self.binary = self.ce * of_pixel, self.binary * of_pixel
-        channel = labels + self.first
-        flat = torch.add(w.places, channel, alpha=w.pixels)
-        known = None
+        known, coarse = None, None
         if int(labels.min()) < 0:
-            void = labels < 0
-            known = (~void).to(self.dtype)
-            flat = torch.where(void, w.places + self.n * w.pixels, flat)
-            channel.clamp_(min=0)
-        flat = flat.reshape(-1)
-        picked = self._exponentials(x, flat)
+            channel, named = channels_of(labels, self.first)
+            known = named.to(self.dtype)
+            coarse = self._coarse(known)
+        else:
+            channel = labels + self.first
+        flat = torch.add(w.places, channel, alpha=w.pixels).reshape(-1)
+        self.ce, self.binary = self.ce_of_level, self.binary_of_level
+        if self.counts is not None:
+            of_pixel = self.counts.index_select(1, channel[-1])
+            self.ce, self.binary = self.ce * of_pixel, self.binary * of_pixel
+        picked = self._exponentials(x, flat, channel, known, coarse)
         if picked is None and known is not None:
             x = without_void(x, known)
-            picked = self._exponentials(x, flat)
+            picked = self._exponentials(x, flat, channel, known, coarse)
         shifted = picked is None
         if picked is None:
             picked = self._shifted_exponentials(x, channel)
 
-        value, hit = self._cross_entropies(x, labels, known, picked, shifted=shifted)
+        value, hit = self._cross_entropies(x, labels, known, coarse, picked, shifted=shifted)
         found = w.g
         if self.has_binary:
             more, of_positives = self._positives(picked, channel, known, shifted=shifted)
@@ -140,25 +147,52 @@ class Chunk:
         w = self.scratch
         images, _, width = gradient.shape
         if self.has_binary and images == 1 and gradient.dtype == self.dtype:
-            torch.add(w.g.nodes, w.u.nodes, out=gradient[0])
+            torch.add(w.g.all, w.u.all, out=gradient[0])
             return
         if self.has_binary:
-            w.g.nodes.add_(w.u.nodes)
-        gradient.transpose(0, 1).copy_(w.g.nodes.view(self.n, images, width))
+            w.g.all.add_(w.u.all)
+        gradient.transpose(0, 1).copy_(w.g.all.view(self.n, images, width))
 
-    def _exponentials(self, x: Tensor, flat: Tensor) -> Tensor | None:
+    def _coarse(self, known: Tensor) -> _Coarse | None:
+        if not self.weights.marginal:
+            return None
+        # A label names the classes of one path from the top: fewer labels at a level are labels that end above it.
+        count = known.sum(1).tolist()
+        at = [i for i, (here, under) in enumerate(pairwise(count)) if under < here]
+        below = [i for i, weight in enumerate(self.weights.ce) if weight and count[i] < count[0]]
+        return _Coarse(at, below) if below else None
+
+    def _exponentials(
+        self, x: Tensor, flat: Tensor, channel: Tensor, known: Tensor | None, coarse: _Coarse | None
+    ) -> Tensor | None:
         """u, its sums by level to norm, and picked; None where any of these is out of range."""
         w = self.scratch
-        torch.exp(x, out=w.u.nodes)
-        w.u.last.fill_(1)
+        torch.exp(x, out=w.u.all)
         for u, row in zip(w.u.levels, w.norm.levels, strict=True):
             torch.sum(u, 0, keepdim=True, out=row)
         picked = w.u.flat.index_select(0, flat).view_as(w.norm.all)
+        if coarse is not None and known is not None:
+            self._sums_of_sets(picked, channel[-1], known, coarse)
         least, most = w.norm.all.aminmax()
         # Written so that NaN is out of range.
         if float(least) >= 1 / RANGE and float(most) <= RANGE and float(picked.min()) >= 1 / RANGE:
             return picked
         return None
+
+    def _sums_of_sets(self, picked: Tensor, last: Tensor, known: Tensor, coarse: _Coarse) -> None:
+        """Where a label ends above a level: u of the level's classes under its last class to t, 0 for all others, and
+        their sums to picked.
+        """
+        last, void = last.to(self.dtype), 1 - known[0]
+        for i in coarse.below:
+            t, more = self.scratch.t.levels[i], self.scratch.m.levels[i]
+            first, *others = (above for k, above in enumerate(self.above[i]) if k in coarse.at)
+            torch.eq(first, last, out=t)
+            for above in others:
+                # Channels of different levels are different numbers: no class is under the last one twice.
+                t.add_(torch.eq(above, last, out=more))
+            # A void pixel gets 1, or more: in range, whatever its logits are.
+            picked[i].mul_(known[i]).add_(void).add_(t.mul_(self.scratch.u.levels[i]).sum(0))
 
     def _shifted_exponentials(self, x: Tensor, channel: Tensor) -> Tensor:
         """As `_exponentials`, of x minus the highest logit of its level, which goes to top; picked are logits."""
@@ -167,13 +201,20 @@ class Chunk:
         for level, u, top in zip(levels, w.u.levels, w.top.levels, strict=True):
             torch.amax(level, 0, keepdim=True, out=top)
             torch.sub(level, top, out=u)
-        w.u.nodes.exp_()
+        w.u.all.exp_()
         for u, row in zip(w.u.levels, w.norm.levels, strict=True):
             torch.sum(u, 0, keepdim=True, out=row)
         return x.gather(0, channel)
 
     def _cross_entropies(
-        self, x: Tensor, labels: Tensor, known: Tensor | None, picked: Tensor, *, shifted: bool
+        self,
+        x: Tensor,
+        labels: Tensor,
+        known: Tensor | None,
+        coarse: _Coarse | None,
+        picked: Tensor,
+        *,
+        shifted: bool,
     ) -> tuple[float, Tensor]:
         """Value, and what the labelled channels add to the gradient. Writes the softmax's part of the gradient to g."""
         w = self.scratch
@@ -182,23 +223,24 @@ class Chunk:
         loss = norm.log().add_(w.top.all - picked) if shifted else torch.div(norm, picked).log_()
         weight = self.ce.expand_as(norm)
         if known is not None:
-            weight = self.ce * (known.amax(0) if self.weights.marginal else known)
+            weight = self.ce * (known[0] if self.weights.marginal else known)
         for u, g, scale in zip(w.u.levels, w.g.levels, weight / norm, strict=True):
             torch.mul(u, scale, out=g)
         hit = torch.neg(weight).contiguous()
         if known is not None:
             hit.mul_(known)
-            if self.weights.marginal:
-                self._sets(x, labels, known, weight, loss, norm.log().add_(w.top.all) if shifted else norm.log())
+        if coarse is not None and shifted:
+            self._shifted_sets(x, labels, weight, loss, norm.log().add_(w.top.all))
+        elif coarse is not None:
+            for i in coarse.below:
+                w.g.levels[i].addcmul_(w.t.levels[i], weight[i] / picked[i], value=-1)
         return float(loss.mul_(weight).sum()), hit
 
-    def _sets(self, x: Tensor, labels: Tensor, known: Tensor, weight: Tensor, loss: Tensor, log_norm: Tensor) -> None:
+    def _shifted_sets(self, x: Tensor, labels: Tensor, weight: Tensor, loss: Tensor, log_norm: Tensor) -> None:
         """Below coarse labels: the log-sum of the allowed classes in place of one logit in loss, their softmax off
         g.
         """
-        at = (known.amax(0) > known.amin(0)).nonzero()[:, 0]
-        if not len(at):
-            return
+        at = ((labels[0] >= 0) & (labels[-1] < 0)).nonzero()[:, 0]
         allowed: Tensor | None = None
         for i, (level, g) in enumerate(zip(torch.split(x, list(self.sizes)), self.scratch.g.levels, strict=True)):
             target = labels[i, at]
@@ -249,7 +291,7 @@ class Chunk:
         w = self.scratch
         low = 0.0
         if shifted:
-            w.u.nodes.copy_(x)
+            w.u.all.copy_(x)
             low = torch.finfo(self.dtype).min
         w.u.all.index_fill_(0, self.carried, low)
         if self.weights.constrained:
@@ -260,8 +302,8 @@ class Chunk:
             most = self._squash_logits()
         else:
             most = float(w.norm.all.max())
-            torch.add(w.u.nodes, 1, out=w.t.nodes)
-            w.u.nodes.div_(w.t.nodes)
+            torch.add(w.u.all, 1, out=w.t.all)
+            w.u.all.div_(w.t.all)
             w.total.flat.zero_()
         self._add_logarithms(1 + most)
         total = w.total.all
@@ -303,12 +345,12 @@ class Chunk:
     def _squash_logits(self) -> float:
         """Logits in u become their sigmoid s; sums of their relu by level go to total, 1 / max(s, 1 - s) <= 2 to t."""
         w = self.scratch
-        torch.clamp(w.u.nodes, min=0, out=w.t.nodes)
+        torch.clamp(w.u.all, min=0, out=w.t.all)
         for level, row in zip(w.t.levels, w.total.levels, strict=True):
             torch.sum(level, 0, keepdim=True, out=row)
-        torch.sigmoid(w.u.nodes, out=w.u.nodes)
-        torch.sub(1, w.u.nodes, out=w.t.nodes)
-        torch.maximum(w.t.nodes, w.u.nodes, out=w.t.nodes).reciprocal_()
+        torch.sigmoid(w.u.all, out=w.u.all)
+        torch.sub(1, w.u.all, out=w.t.all)
+        torch.maximum(w.t.all, w.u.all, out=w.t.all).reciprocal_()
         return 1.0
 
     def _add_logarithms(self, most: float) -> None:
@@ -320,6 +362,27 @@ class Chunk:
                 total.add_(level[:whole].view(-1, rows, level.shape[1]).prod(1).log_().sum(0))
             if whole < len(level):
                 total.add_(level[whole:].prod(0).log_())
+
+
+def _above(tree: TaxonomyTensors, dtype: torch.dtype) -> list[list[Tensor]]:
+    """For each level, for each level above it: (C_l, 1) the channel there of each class, as a number of `dtype`."""
+    found: list[list[Tensor]] = []
+    channels = torch.split(torch.arange(tree.channels, dtype=dtype).unsqueeze(1), list(tree.sizes))
+    for i in range(tree.n_levels):
+        found.append([above[tree.up(i)] for above in (*found[-1], channels[i - 1])] if i else [])
+    return found
+
+
+def channels_of(labels: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
+    """Of labels (L, P): the labelled channel, below the last class named that one again, 0 for a void pixel; and 1
+    where a class is named, else 0.
+    """
+    # By arithmetic: picking by truth values costs several times as much.
+    named = (labels + 1).clamp_(0, 1)
+    channel = (labels + first).mul_(named)
+    for above, row in pairwise(channel):
+        torch.maximum(above, row, out=row)
+    return channel, named
 
 
 def without_void(x: Tensor, known: Tensor) -> Tensor:

@@ -41,22 +41,24 @@ def level_loss(
     binary_weight: float,
     constrained: bool,
     totals: Totals | None = None,
-    pixel_weights: Tensor | None = None,
+    counts: Tensor | None = None,
 ) -> Tensor:
     """sum_l w_l CE_l + binary_weight L_B, with L_B tree-min where `constrained`, else plain binary cross-entropy.
 
     Args as `hieratk.losses.terms.LevelOptions`: logits (B, N, ...) of any float dtype on the CPU, labels (B, L, ...)
     int64, and beside them
         totals: what each mean divides by; default: the number of pixels that it runs over.
-        pixel_weights: (B, L, P) float32, or float64 for float64 logits: what a pixel counts at a level; default: 1.
+        counts: (L, N), what a pixel whose label ends at a channel counts at each level; default: 1.
 
     Returns a scalar in float32, or float64 for float64 logits; the gradient has the dtype of the logits, and can not be
     differentiated again.
     """
     y = by_level(labels)
     totals = totals or Totals.of(y, marginal=marginal)
-    weights = Weights.of(tree, totals, level_weights, marginal=marginal, binary=binary_weight, constrained=constrained)
-    value: Tensor = _LevelLoss.apply(logits, y, pixel_weights, tree, weights)  # type: ignore[no-untyped-call]
+    weights = Weights.of(
+        tree, totals, level_weights, counts=counts, marginal=marginal, binary=binary_weight, constrained=constrained
+    )
+    value: Tensor = _LevelLoss.apply(logits, y, tree, weights)  # type: ignore[no-untyped-call]
     return value
 
 
@@ -69,37 +71,33 @@ def by_level(labels: Tensor) -> Tensor:
     return y
 
 
-Work: TypeAlias = Callable[[Tensor, slice, slice, Tensor | None], float]
-"""What a chunk does: logits (b, N, p), the images and pixels that they are, and where their gradient goes."""
+Work: TypeAlias = Callable[[Tensor, Tensor, Tensor | None], float]
+"""What a chunk does: logits (b, N, p), their labels (b, L, p), and where their gradient goes."""
 
 
 class _LevelLoss(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, logits: Tensor, y: Tensor, pixel_weights: Tensor | None, tree: TaxonomyTensors, weights: Weights
-    ) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, y: Tensor, tree: TaxonomyTensors, weights: Weights) -> Tensor:
         dtype = torch.promote_types(logits.dtype, torch.float32)
         silence_index_reduce()
 
         def worker(pixels: int) -> Work:
-            chunk = Chunk(tree, weights, dtype, pixels)
+            return Chunk(tree, weights, dtype, pixels).run
 
-            def work(z: Tensor, b: slice, p: slice, gradient: Tensor | None) -> float:
-                return chunk.run(z, y[b, :, p], None if pixel_weights is None else pixel_weights[b, :, p], gradient)
-
-            return work
-
-        value, ctx.gradient = in_chunks(worker, logits, wanted=ctx.needs_input_grad[0])
+        value, ctx.gradient = in_chunks(worker, logits, y, wanted=ctx.needs_input_grad[0])
         return value
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None, None, None]:
-        return scaled(ctx.gradient, grad), None, None, None, None
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None, None]:
+        return scaled(ctx.gradient, grad), None, None, None
 
 
-def in_chunks(worker: Callable[[int], Work], logits: Tensor, *, wanted: bool) -> tuple[Tensor, Tensor | None]:
-    """The sum of a value and, where wanted, its gradient, over chunks of the pixels of logits (B, N, ...).
+def in_chunks(
+    worker: Callable[[int], Work], logits: Tensor, labels: Tensor, *, wanted: bool
+) -> tuple[Tensor, Tensor | None]:
+    """The sum of a value and, where wanted, its gradient, over chunks of the pixels of logits (B, N, ...) with labels
+    (B, L, P).
 
     `worker` makes the work of one thread, with scratch for so many pixels; it must write the whole of its gradient.
     """
@@ -115,7 +113,7 @@ def in_chunks(worker: Callable[[int], Work], logits: Tensor, *, wanted: bool) ->
     def one(piece: tuple[slice, slice]) -> float:
         b, p = piece
         work = free.pop()
-        value = work(z[b, :, p], b, p, None if gradient is None else gradient[b, :, p])
+        value = work(z[b, :, p], labels[b, :, p], None if gradient is None else gradient[b, :, p])
         free.append(work)
         return value
 

@@ -54,41 +54,39 @@ def level_loss(
     binary_weight: float,
     constrained: bool,
     totals: Totals | None = None,
-    pixel_weights: Tensor | None = None,
+    counts: Tensor | None = None,
 ) -> Tensor:
     """As `hieratk.kernels.level_loss.level_loss`: a scalar in float32, differentiable once."""
     y = by_level(labels).contiguous()
     totals = totals or Totals.of(y, marginal=marginal)
-    weights = Weights.of(tree, totals, level_weights, marginal=marginal, binary=binary_weight, constrained=constrained)
-    value: Tensor = _LevelLoss.apply(logits, y, pixel_weights, tree.tables, weights)  # type: ignore[no-untyped-call]
+    weights = Weights.of(
+        tree, totals, level_weights, counts=counts, marginal=marginal, binary=binary_weight, constrained=constrained
+    )
+    value: Tensor = _LevelLoss.apply(logits, y, tree.tables, weights)  # type: ignore[no-untyped-call]
     return value
 
 
 class _LevelLoss(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, logits: Tensor, y: Tensor, pixel_weights: Tensor | None, tables: Tables, weights: Weights
-    ) -> Tensor:
-        ctx.save_for_backward(logits, y, *(() if pixel_weights is None else (pixel_weights,)))
+    def forward(ctx: Any, logits: Tensor, y: Tensor, tables: Tables, weights: Weights) -> Tensor:
+        ctx.save_for_backward(logits, y)
         ctx.tables, ctx.weights = tables, weights
-        value, ctx.gradient = _run(logits, y, pixel_weights, tables, weights)
+        value, ctx.gradient = _run(logits, y, tables, weights)
         return value
 
     @staticmethod
     @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
         gradient, ctx.gradient = ctx.gradient, None
         if gradient is None:
             # The graph was kept for a second time, and the first has taken what the forward pass had written.
-            logits, y, *more = ctx.saved_tensors
-            _, gradient = _run(logits, y, more[0] if more else None, ctx.tables, ctx.weights)
+            logits, y = ctx.saved_tensors
+            _, gradient = _run(logits, y, ctx.tables, ctx.weights)
         _scale(gradient, grad)
-        return gradient, None, None, None, None
+        return gradient, None, None, None
 
 
-def _run(
-    logits: Tensor, y: Tensor, pixel_weights: Tensor | None, tables: Tables, weights: Weights
-) -> tuple[Tensor, Tensor]:
+def _run(logits: Tensor, y: Tensor, tables: Tables, weights: Weights) -> tuple[Tensor, Tensor]:
     """The value, and its gradient in the shape of the logits."""
     from hieratk.kernels.level_triton_code import bhccm
 
@@ -102,7 +100,7 @@ def _run(
     ce, binary = (torch.tensor(w, dtype=torch.float32, device=z.device) for w in (weights.ce, weights.binary))
     if images and pixels:
         bhccm[(blocks, images)](
-            *(z, y, gradient, value, value if pixel_weights is None else pixel_weights.contiguous()),
+            *(z, y, gradient, value, value if weights.counts is None else weights.counts.float().contiguous()),
             *(walk.channel, walk.level, walk.own, walk.place, walk.end, walk.first, ce, binary),
             pixels,
             blocks,
@@ -113,7 +111,7 @@ def _run(
             MARGINAL=weights.marginal,
             BINARY=any(weights.binary),
             CONSTRAINED=weights.constrained,
-            WEIGHTED=pixel_weights is not None,
+            WEIGHTED=weights.counts is not None,
             num_warps=4,
         )
     return value.sum(), gradient.view(logits.shape)

@@ -36,7 +36,7 @@ def _softplus(x):
 
 @triton.jit
 def bhccm(
-    z, y, g, value, pixel_weights, channel, level, own, place, end, first, ce, binary, pixels, blocks,
+    z, y, g, value, counts, channel, level, own, place, end, first, ce, binary, pixels, blocks,
     N: tl.constexpr, L: tl.constexpr, LP: tl.constexpr, BLOCK: tl.constexpr, MARGINAL: tl.constexpr,
     BINARY: tl.constexpr, CONSTRAINED: tl.constexpr, WEIGHTED: tl.constexpr,
 ):  # fmt: skip
@@ -64,7 +64,7 @@ def bhccm(
     w_ce = tl.load(ce + rows, mask=rows < L, other=0) * (scored[None, :] if MARGINAL else known).to(tl.float32)
     w_binary = tl.load(binary + rows, mask=rows < L, other=0) * known.to(tl.float32)
     if WEIGHTED:
-        of_pixel = tl.load(pixel_weights + image * L * pixels + at_label, mask=real, other=0).to(tl.float32)
+        of_pixel = tl.load(counts + rows * N + deepest[None, :], mask=real & scored[None, :], other=0)
         w_ce *= of_pixel
         w_binary *= of_pixel
 

@@ -30,10 +30,14 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Weights:
-    """What a pixel counts at each level: the weight of the term over the number of pixels (and classes) in its mean."""
+    """What a pixel counts at each level: the weight of the term over the number of pixels (and classes) in its mean.
+
+    ce and binary by level; counts (L, N), which these are multiplied by where the label ends at a channel, or None.
+    """
 
     ce: list[float]
     binary: list[float]
+    counts: Tensor | None
     marginal: bool
     constrained: bool
 
@@ -44,6 +48,7 @@ class Weights:
         totals: Totals,
         level_weights: Sequence[float],
         *,
+        counts: Tensor | None,
         marginal: bool,
         binary: float,
         constrained: bool,
@@ -53,6 +58,7 @@ class Weights:
         return cls(
             ce=[w / n for w, n in zip(level_weights, totals.ce, strict=True)],
             binary=[binary / (n * max(c, 1)) for n, c in zip(totals.binary, own, strict=True)],
+            counts=counts,
             marginal=marginal,
             constrained=constrained,
         )

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from hieratk.kernels import leaf_marginal as kernels
 from hieratk.losses import probabilities, terms
-from hieratk.losses.labels import Labels, SetLabels, Target
+from hieratk.losses.labels import Labels, SetLabels
 from hieratk.losses.node_loss import LevelLoss, NodeLoss
 from hieratk.losses.options import Coarse, Reduction, check_coarse, check_weight, weights_of_levels
+from hieratk.losses.target import Target
 from hieratk.losses.terms import LevelOptions, Term
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
@@ -122,15 +123,18 @@ class MarginalLoss(NodeLoss):
             return super().forward(logits, labels)
         terms.check_shapes(self.tree, logits, labels)
         with torch.autocast(logits.device.type, enabled=False):
-            weights = None
+            counts, totals, levels = None, None, range(self.tree.n_levels)
             if self.class_weights is not None or terms.uneven(labels):
                 target = Target(self.tree, labels, self.class_weights, stratified=True)
-                weights = target.pixel_weights(torch.promote_types(logits.dtype, torch.float32))
+                counts = target.counts_of[:, : self.tree.channels]
+                totals = [target.total(i, named=False) for i in levels]
+            if self.reduction == "sum":
+                totals = [1.0 for _ in levels]
             return kernels.leaf_marginal(
                 self.tree,
                 logits,
                 labels,
                 level_weights=self.level_weights,
-                mean=self.reduction == "mean",
-                pixel_weights=weights,
+                totals=totals,
+                counts=counts,
             )

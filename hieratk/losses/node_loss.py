@@ -15,7 +15,8 @@ from hieratk.kernels import level_loss as kernels
 from hieratk.kernels import level_triton
 from hieratk.kernels.weights import Totals
 from hieratk.losses import options, terms
-from hieratk.losses.labels import Labels, SetLabels, Target
+from hieratk.losses.labels import Labels, SetLabels
+from hieratk.losses.target import Target
 from hieratk.losses.terms import LevelOptions, Term
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
@@ -102,14 +103,13 @@ class LevelLoss(NodeLoss):
         chosen = self.options
         sets = isinstance(labels, SetLabels) and bool((labels.entry >= 0).any())
         index = labels.index if isinstance(labels, SetLabels) else labels
-        totals, weights = None, None
-        target = None
+        totals, counts, target = None, None, None
         uneven = self.stratified and terms.uneven(index)
         if sets or uneven or self.class_weights is not None or self.reduction == "sum":
             target = Target(self.tree, labels if sets else index, self.class_weights, stratified=self.stratified)
             totals = self._totals(target)
-            if target.stratified or self.class_weights is not None:
-                weights = target.pixel_weights(torch.promote_types(logits.dtype, torch.float32))
+            if target.weighted:
+                counts = target.counts_of[:, : self.tree.channels]
         if sets and target is not None and target.entry is not None:
             # The fused path knows classes only: pixels with a set are void there, and get the plain terms below.
             index = index.flatten(2).masked_fill((target.entry >= 0).unsqueeze(1), -1).view(index.shape)
@@ -123,7 +123,7 @@ class LevelLoss(NodeLoss):
             binary_weight=chosen.binary_weight,
             constrained=chosen.constrained,
             totals=totals,
-            pixel_weights=weights,
+            counts=counts,
         )
         return value + self._of_sets(logits, target, totals) if sets and target is not None and totals else value
 
@@ -132,10 +132,8 @@ class LevelLoss(NodeLoss):
         levels = range(self.tree.n_levels)
         if self.reduction == "sum":
             return Totals([1.0] * len(levels), [1.0] * len(levels))
-        marginal = self.options.marginal
-        ce = [terms.ce_counts(target, i, torch.float64, marginal=marginal) for i in levels]
-        binary = [target.counts(i, target.known(i), torch.float64) for i in levels]
-        return Totals([float(terms.total_of(c)) for c in ce], [float(terms.total_of(c)) for c in binary])
+        ce = [target.total(i, named=not self.options.marginal) or 1.0 for i in levels]
+        return Totals(ce, [target.total(i, named=True) or 1.0 for i in levels])
 
     def _of_sets(self, logits: Tensor, target: Target, totals: Totals) -> Tensor:
         """The terms of the pixels whose label is a set."""

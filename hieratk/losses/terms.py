@@ -1,7 +1,7 @@
 """The terms that losses are made of: functions of node logits and labels, without state.
 
 Everywhere below: `z` (B, N, P) float32 or float64 node logits as `prepare` returns them, `target` what the labels say
-(`hieratk.losses.labels.Target`), a level's scores (B, C_l, P). Loops run over levels only.
+(`hieratk.losses.target.Target`), a level's scores (B, C_l, P). Loops run over levels only.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from hieratk.losses.labels import Labels, SetLabels, Target
+from hieratk.losses.labels import Labels, SetLabels
 from hieratk.losses.options import Reduction
+from hieratk.losses.target import Target
 from hieratk.tensors import TaxonomyTensors
 
 

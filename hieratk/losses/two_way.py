@@ -10,9 +10,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from hieratk.losses import probabilities, terms
-from hieratk.losses.labels import Target
 from hieratk.losses.node_loss import NodeLoss
 from hieratk.losses.options import Reduction, check_weight, weights_of_levels
+from hieratk.losses.target import Target
 from hieratk.losses.terms import Term
 from hieratk.taxonomy.tree import Taxonomy
 
