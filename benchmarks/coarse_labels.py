@@ -182,7 +182,9 @@ def lines(path: Path) -> Iterator[dict]:
 
 
 def summary(path: Path) -> str:
-    """Leaf mIoU and OA by loss, points and coarse labels, and the gain over the points alone, paired by seed."""
+    """Leaf mIoU and OA by loss, points and coarse labels; the gain in mIoU over the points alone, and that of bhccm over
+    marginal, paired by seed.
+    """
     found: dict[tuple[int, int], dict[tuple[str, int, str], dict[int, tuple[float, float]]]] = {}
     for line in lines(path):
         cell, miou, oa = line["cell"], list(line["miou"].values()), list(line["oa"].values())
@@ -193,13 +195,15 @@ def summary(path: Path) -> str:
     for (steps, pixels), group in found.items():
         text += [
             f"{steps} steps of {pixels} pixels",
-            f"{'':34}{'mIoU':>8}{'OA':>8}   gain in mIoU over the points alone",
+            f"{'':34}{'mIoU':>8}{'OA':>8}   gain over the points alone; over marginal",
         ]
         for (loss, points, coarse), seeds in sorted(group.items(), key=lambda item: (item[0][1], item[0])):
             values = np.array(list(seeds.values()))
-            alone = group.get((loss.split()[0], points, "alone"), {})
-            pairs = [seeds[s][0] - alone[s][0] for s in seeds if s in alone]
-            gain = "" if coarse == "alone" else interval(pairs)
+            gains = []
+            for rival in ((loss.split()[0], points, "alone"), ("marginal", points, coarse)):
+                other = {} if rival == (loss, points, coarse) else group.get(rival, {})
+                gains.append(interval([seeds[s][0] - other[s][0] for s in seeds if s in other]))
+            gain = "; ".join(gains)
             name = f"{points:4} points, {coarse:8} {loss}"
             text.append(f"{name:34}{values[:, 0].mean():8.1f}{values[:, 1].mean():8.1f}   {gain} ({len(values)} seeds)")
     return "\n".join(text)

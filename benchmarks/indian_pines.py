@@ -1,23 +1,23 @@
 """Leaf accuracy of `hieratk demo` beside a random forest on the same split, and beside losses without the tree.
 
-    python benchmarks/indian_pines.py --seeds 3 --out benchmarks/results/indian_pines.json
+    python benchmarks/indian_pines.py
 
 Each seed deals the 12-px blocks anew and seeds the training. The forest sees the 200 bands of one pixel, as the field's
-baseline does; it is trained on the labelled pixels of the training blocks and scored on those of the test blocks. Whole
-numbers of pixels are kept in the result, so that anybody can check the shares.
+baseline does; it is trained on the labelled pixels of the training blocks and scored on those of the test blocks. One
+line of JSON a run is added to --out as soon as it is done; runs that are there are not done again.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import platform
 import tempfile
 import time
 from pathlib import Path
 
 import numpy as np
 import torch
+from paired import interval
 from sklearn.ensemble import RandomForestClassifier
 
 from hieratk.commands.demo import RUN
@@ -28,7 +28,9 @@ from hieratk.training.evaluate import evaluate
 from hieratk.training.fit import fit
 from hieratk.training.setup import Prepared, prepare
 
+OUT = Path(__file__).parent / "results" / "indian_pines.jsonl"
 LOSSES = ("bhccm", "level-bce", "flat-ce")
+FOREST = "random forest"
 
 
 def forest(prepared: Prepared, seed: int) -> dict[str, float]:
@@ -47,45 +49,73 @@ def forest(prepared: Prepared, seed: int) -> dict[str, float]:
     return dict(zip(tables.level_names, (levels == labels[test]).mean(0).tolist(), strict=True))
 
 
+def train(prepared: Prepared, folder: Path) -> dict[str, object]:
+    """Scores of the demo's training on the test split."""
+    scores = evaluate(fit(prepared, folder), prepared)
+    return {
+        "oa": {name: level.oa for name, level in scores.levels.items()},
+        "miou": {name: level.miou for name, level in scores.levels.items()},
+        "consistency": scores.consistency,
+        "independent_consistency": scores.independent_consistency,
+        "pixels": scores.pixels,
+    }
+
+
+def run(seed: int, model: str, overrides: list[str]) -> dict[str, object]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "run.yaml").write_text(RUN, encoding="utf-8")
+        changes = [f"seed={seed}", f"split.seed={seed}", *([] if model == FOREST else [f"loss={model}"]), *overrides]
+        prepared = prepare(read_run(folder / "run.yaml", changes), folder=folder)
+        return {"oa": forest(prepared, seed)} if model == FOREST else train(prepared, folder / "run")
+
+
+def rows(path: Path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def summary(path: Path, overrides: list[str]) -> str:
+    """Mean scores of the leaves, and what the first loss is better by, paired by split."""
+    found: dict[str, dict[int, tuple[float, float]]] = {}
+    for row in rows(path):
+        if row["set"] != overrides:
+            continue
+        oa, miou = ([100 * v for v in row[key].values()] if key in row else [float("nan")] for key in ("oa", "miou"))
+        found.setdefault(row["model"], {})[row["seed"]] = (oa[-1], miou[-1])
+    first = found.get(LOSSES[0], {})
+    text = [f"{'':14}{'splits':>8}{'leaf OA':>9}{'mIoU':>7}   {LOSSES[0]} is better by: OA, mIoU"]
+    for model, seeds in found.items():
+        both = [s for s in seeds if s in first]
+        gains = [interval([first[s][i] - seeds[s][i] for s in both]) for i in range(2) if model != LOSSES[0]]
+        oa, miou = np.array(list(seeds.values())).mean(0)
+        text.append(f"{model:14}{len(seeds):8}{oa:9.1f}{miou:7.1f}   {', '.join(g for g in gains if 'nan' not in g)}")
+    return "\n".join(text)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=3)
-    parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--losses", nargs="+", default=LOSSES)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--models", nargs="+", default=[*LOSSES, FOREST])
     parser.add_argument("--set", dest="overrides", action="append", default=[])
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--threads", type=int)
+    parser.add_argument("--out", type=Path, default=OUT)
+    parser.add_argument("--summary", action="store_true", help="only print what is done")
     args = parser.parse_args()
-    rows = []
-    for seed in range(args.first, args.first + args.seeds):
-        with tempfile.TemporaryDirectory() as name:
-            folder = Path(name)
-            (folder / "run.yaml").write_text(RUN, encoding="utf-8")
-            for loss in args.losses:
-                changes = [f"seed={seed}", f"split.seed={seed}", f"loss={loss}", *args.overrides]
-                prepared = prepare(read_run(folder / "run.yaml", changes), folder=folder)
-                start = time.perf_counter()
-                scores = evaluate(fit(prepared, folder / loss), prepared)
-                oa = {name: level.oa for name, level in scores.levels.items()}
-                miou = {name: level.miou for name, level in scores.levels.items()}
-                rows.append(
-                    {"seed": seed, "model": loss, "oa": oa, "miou": miou, "consistency": scores.consistency,
-                     "independent_consistency": scores.independent_consistency, "pixels": scores.pixels,
-                     "seconds": round(time.perf_counter() - start, 1)}
-                )  # fmt: skip
-                print(json.dumps(rows[-1]), flush=True)
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    done = {(row["seed"], row["model"], tuple(row["set"])) for row in rows(args.out)}
+    for seed in () if args.summary else range(args.seeds):
+        for model in args.models:
+            if (seed, model, tuple(args.overrides)) in done:
+                continue
             start = time.perf_counter()
-            rows.append({"seed": seed, "model": "random forest", "oa": forest(prepared, seed)})
-            rows[-1]["seconds"] = round(time.perf_counter() - start, 1)
-            print(json.dumps(rows[-1]), flush=True)
-    finest = list(rows[0]["oa"])[-1]
-    for model in (*args.losses, "random forest"):
-        mine = np.array([row["oa"][finest] for row in rows if row["model"] == model])
-        spread = 1.96 * mine.std(ddof=1) / len(mine) ** 0.5 if len(mine) > 1 else float("nan")
-        print(f"{model:14s} leaf OA {100 * mine.mean():.1f} +- {100 * spread:.1f} %  ({len(mine)} splits)")
-    if args.out:
-        args.out.parent.mkdir(parents=True, exist_ok=True)
-        machine = {"torch": str(torch.__version__), "threads": torch.get_num_threads(), "machine": platform.machine()}
-        args.out.write_text(json.dumps({"machine": machine, "rows": rows}, indent=1), encoding="utf-8")
+            row = {"seed": seed, "model": model, "set": args.overrides, **run(seed, model, args.overrides)}
+            row |= {"seconds": round(time.perf_counter() - start, 1), "torch": str(torch.__version__)}
+            with args.out.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            print(json.dumps(row), flush=True)
+    print(summary(args.out, args.overrides))
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ from torch import Tensor
 from hieratk.kernels import leaf_marginal, level_triton
 from hieratk.kernels import level_loss as fused
 from hieratk.kernels import threads as kernel_threads
+from hieratk.kernels.level_chunk import Chunk
 from hieratk.losses import BHCCMLoss, MarginalLoss, terms
 from hieratk.losses.target import Target
 from hieratk.taxonomy.tables import IGNORE
@@ -145,6 +146,20 @@ def test_a_chunk_out_of_range_does_not_change_the_others(outlier: float) -> None
     labels[..., 3, 3] = IGNORE
     logits[..., 3, 3] = outlier
     assert_equal(both(tree, logits, labels, chunk=1), rtol=1e-4, atol=1e-7)
+
+
+@pytest.mark.parametrize("void", [False, True])
+def test_ordinary_logits_take_the_fast_forms_whatever_the_labels(*, void: bool) -> None:
+    tree, loss = TaxonomyTensors(RAGGED), BHCCMLoss(RAGGED)
+    torch.manual_seed(0)
+    # Labels of every depth, or all but those that end at the first level, beside void ones.
+    values = torch.tensor([0, 1, 2, 3, 4, 5, 7] if void else [1, 2, 3, 4, 5, 6, 7])
+    labels = tree.encode(values[torch.randint(0, 7, (1, 40, 40))])
+    logits = torch.randn(1, tree.channels, 40, 40)
+    with patch.object(Chunk, "_shifted_exponentials", side_effect=AssertionError("the safe form was taken")):
+        loss(logits, labels)
+        with pytest.raises(AssertionError, match="safe form"):
+            loss(logits * 100, labels)
 
 
 @pytest.mark.parametrize("top", [34.9, 30.3, 25.7, 61.3])
