@@ -59,6 +59,7 @@ class Cell:
     chip: int
     lr: float
     precision: str
+    anywhere: int
 
 
 def loss_of(name: str, taxonomy: Taxonomy) -> NodeLoss:
@@ -93,10 +94,11 @@ def learn(cell: Cell, prepared: Prepared, readers: list[SceneReader]) -> Hierarc
         instead = coarse_rows(tree, int(cell.coarse.split()[1]))
     # Chips around the points; where all pixels are labelled, half of them from anywhere.
     samplers = [ChipSampler(few.survey, few.split, chip=cell.chip, batch=cell.batch, seed=cell.seed)]
-    if cell.coarse != "alone":
-        sizes = {"chip": cell.chip, "batch": cell.batch // 2}
-        anywhere = ChipSampler(prepared.survey, prepared.split, seed=cell.seed + 1, **sizes)
-        samplers = [ChipSampler(few.survey, few.split, seed=cell.seed, **sizes), anywhere]
+    if cell.coarse != "alone" and cell.anywhere:
+        number = {"chip": cell.chip, "batch": cell.anywhere}
+        anywhere = ChipSampler(prepared.survey, prepared.split, seed=cell.seed + 1, **number)
+        number["batch"] = cell.batch - cell.anywhere
+        samplers = [ChipSampler(few.survey, few.split, seed=cell.seed, **number), anywhere]
     torch.manual_seed(cell.seed)
     model = build("unet", prepared.taxonomy, in_channels=len(prepared.bands))
     loss = loss_of(cell.loss, prepared.taxonomy)
@@ -182,8 +184,8 @@ def lines(path: Path) -> Iterator[dict]:
 
 
 def summary(path: Path) -> str:
-    """Leaf mIoU and OA by loss, points and coarse labels; the gain in mIoU over the points alone, and that of bhccm over
-    marginal, paired by seed.
+    """Leaf mIoU and OA by loss, points and coarse labels; the gain in mIoU over the points alone, and over marginal,
+    paired by seed.
     """
     found: dict[tuple[int, int], dict[tuple[str, int, str], dict[int, tuple[float, float]]]] = {}
     for line in lines(path):
@@ -218,9 +220,10 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--chip", type=int, default=128)
+    parser.add_argument("--chip", type=int, default=64)
     parser.add_argument("--lr", type=float, default=0.004)
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="bfloat16")
+    parser.add_argument("--anywhere", type=int, default=4, help="chips of a step from anywhere, not around a point")
     parser.add_argument("--threads", type=int)
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--summary", action="store_true", help="only print what is done")
@@ -231,7 +234,7 @@ def main() -> None:
         if args.data is None:
             parser.error("--data: the folder of Ag-Net is not part of hieratk")
         cells = [
-            Cell(loss, points, coarse, seed, args.steps, args.batch, args.chip, args.lr, args.precision)
+            Cell(loss, points, coarse, seed, args.steps, args.batch, args.chip, args.lr, args.precision, args.anywhere)
             for points in args.points
             for seed in range(args.seeds)
             for loss in args.losses
