@@ -5,7 +5,7 @@
 
 Ag-Net (Landsat 8, labels of the Cropland Data Layer; examples/agnet.yaml without logit adjustment): 5, 20 or 100 pixels
 of each leaf, and every other training pixel unlabelled, or labelled at level 1 (cover), or at level 2 (group). Losses:
-`bhccm` as it is by default, `bhccm ignore`, whose coarse labels teach nothing below their level, and `marginal`.
+`bhccm` as it is by default, `bhccm ignore`, whose coarse labels teach nothing below their level, `marginal` and `path`.
 Networks start alike and see the same points for one seed, so differences are paired by seed. Every step has as many
 chips: around the points, or, where all pixels are labelled, half around the points and half from anywhere.
 
@@ -33,7 +33,7 @@ from hieratk.data.augment import Augmentation, augment
 from hieratk.data.chips import ChipSampler, load_batch
 from hieratk.data.few import points_per_class
 from hieratk.data.scenes import SceneReader
-from hieratk.losses import BHCCMLoss, MarginalLoss, NodeLoss, decoding_of
+from hieratk.losses import NAMES, BHCCMLoss, NodeLoss, decoding_of
 from hieratk.models import HierarchicalModel, build
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
@@ -42,7 +42,7 @@ from hieratk.training.setup import Prepared, prepare
 
 ROOT = Path(__file__).parent
 OUT = ROOT / "results" / "coarse_labels.jsonl"
-LOSSES = ("bhccm", "marginal", "bhccm ignore")
+LOSSES = ("bhccm", "marginal", "path", "bhccm ignore")
 COARSE = ("alone", "level 1", "level 2")
 
 
@@ -63,8 +63,8 @@ class Cell:
 
 
 def loss_of(name: str, taxonomy: Taxonomy) -> NodeLoss:
-    if name == "marginal":
-        return MarginalLoss(taxonomy)
+    if name in ("marginal", "path"):
+        return NAMES[name](taxonomy)
     return BHCCMLoss(taxonomy, coarse="ignore" if name.endswith("ignore") else "marginal")
 
 

@@ -202,6 +202,22 @@ def marginal(scene: Scene) -> list[Term]:
     return found
 
 
+def path(scene: Scene) -> list[Term]:
+    """`marginal` of a softmax over leaves of the sums of logits along their paths."""
+    truth = scene.truth
+
+    def leaves(p: int) -> Probabilities:
+        sums = [math.fsum(scene.logit(p, i, scene.class_at[v, i]) for i in range(truth.depth)) for v in truth.leaves]
+        return dict(zip(truth.leaves, softmax(sums), strict=True))
+
+    found = []
+    for level, weight in enumerate(weights_by_size(truth)):
+        found.append(
+            scene.term(weight, lambda p, i=level: scene.nll(p, i, scene.sums(leaves(p), i)), scene.scored(level))
+        )
+    return found
+
+
 def sibling_leaves(scene: Scene, p: int) -> Probabilities:
     """p(leaf) as a product of softmaxes among the classes of a level that share the class one level above."""
     truth, found = scene.truth, {}
@@ -369,6 +385,7 @@ TRUTHS: Mapping[str, Callable[[Scene], list[Term]]] = {
     "level-bce": stratified(level_bce),
     "flat-ce": stratified(flat_ce),
     "marginal": stratified(marginal),
+    "path": stratified(path),
     "conditional": conditional,
     "hxe": hxe,
     "soft-labels": soft_labels,

@@ -18,6 +18,7 @@ from hieratk.losses.labels import LabelSets, SetLabels
 from hieratk.losses.logicseg import LogicSegLoss
 from hieratk.losses.node_loss import NodeLoss
 from hieratk.losses.options import Coarse, Reduction
+from hieratk.losses.path import PathLoss
 from hieratk.losses.two_way import SoftTwoWayLoss
 from hieratk.plugins import available, load
 
@@ -36,6 +37,7 @@ __all__ = [
     "LogicSegLoss",
     "MarginalLoss",
     "NodeLoss",
+    "PathLoss",
     "Reduction",
     "SetLabels",
     "SoftLabelsLoss",
@@ -52,6 +54,7 @@ NAMES: Mapping[str, type[NodeLoss]] = MappingProxyType(
         "level-bce": LevelBCELoss,
         "flat-ce": FlatCELoss,
         "marginal": MarginalLoss,
+        "path": PathLoss,
         "conditional": ConditionalLoss,
         "hxe": HXELoss,
         "soft-labels": SoftLabelsLoss,
