@@ -9,7 +9,7 @@ timing the kernel is held against its plain twin on a small batch. NOT RUN YET: 
 
 What to expect: the kernel reads the logits from memory once, a second time from cache, and writes their gradient once;
 the backward pass moves nothing where the gradient of the value is 1. Labels that differ in depth cost some passes over
-the labels more (`Target.stands_for`), which the row `a tenth coarse` shows.
+the labels more (`Target.code`), which the row `a tenth coarse` shows.
 """
 
 from __future__ import annotations
