@@ -220,7 +220,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--chip", type=int, default=64)
+    parser.add_argument("--chip", type=int, default=128)
     parser.add_argument("--lr", type=float, default=0.004)
     parser.add_argument("--precision", choices=("float32", "bfloat16"), default="bfloat16")
     parser.add_argument("--anywhere", type=int, default=4, help="chips of a step from anywhere, not around a point")

@@ -15,7 +15,7 @@ from functools import cache
 import numpy as np
 
 from hieratk.taxonomy.tree import Node, Taxonomy
-from tests.oracle import Floats, Truth, ratios, sigmoid, softmax, softplus
+from tests.oracle import Floats, Truth, sigmoid, softmax, softplus
 
 Probabilities = dict[str, float]
 
@@ -94,14 +94,15 @@ class Scene:
     def stands_for(self, level: int) -> list[float]:
         """How many labelled pixels each one stands for at a level."""
         found = [1.0 if label.leaves else 0.0 for label in self.labels]
-        scored = [p for p in self.pixels if self.labels[p].leaves]
         for i in range(level + 1):
-            above = {p: None if i == 0 else self.named(p, i - 1) for p in scored}
-            above = {p: u for p, u in above.items() if i == 0 or u is not None}
-            deeper = {p for p in above if self.named(p, i) is not None}
-            ratio = ratios(above, deeper)
-            for p in deeper:
-                found[p] *= ratio[above[p]]
+            before = list(found)
+            for p in self.pixels:
+                if self.named(p, i) is None or not self.labels[p].leaves:
+                    continue
+                above = None if i == 0 else self.named(p, i - 1)
+                alike = [q for q in self.pixels if i == 0 or self.named(q, i - 1) == above]
+                deeper = [q for q in alike if self.named(q, i) is not None]
+                found[p] = before[p] * math.fsum(before[q] for q in alike) / math.fsum(before[q] for q in deeper)
         return found
 
     def scored(self, level: int) -> list[float]:

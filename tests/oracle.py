@@ -7,7 +7,7 @@ declared nodes. Numbers are float64. Pixels are one axis: logits (P, N), labels 
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence, Set
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,25 +143,13 @@ def stands_for(labels: Ints, level: int) -> list[float]:
     for p in pixels:
         found[p] = 1.0
     for i in range(level + 1):
-        above = {p: 0 if i == 0 else int(labels[p, i - 1]) for p in pixels if i == 0 or labels[p, i - 1] >= 0}
-        ratio = ratios(above, {p for p in above if labels[p, i] >= 0})
+        before = list(found)
         for p in pixels:
+            alike = [q for q in pixels if i == 0 or labels[q, i - 1] == labels[p, i - 1]]
+            deeper = [q for q in alike if labels[q, i] >= 0]
             if labels[p, i] >= 0:
-                found[p] *= ratio[above[p]]
+                found[p] = before[p] * math.fsum(before[q] for q in alike) / math.fsum(before[q] for q in deeper)
     return found
-
-
-def ratios(above: Mapping[int, Hashable], deeper: Set[int]) -> dict[Hashable, float]:
-    """(n + k r) / (m + k) of each class, from pixels by their class and those of them that name a class below it."""
-    count: dict[Hashable, tuple[int, int]] = {}
-    for p, u in above.items():
-        n, m = count.get(u, (0, 0))
-        count[u] = (n + 1, m + (p in deeper))
-    mixed = {u: (n, m) for u, (n, m) in count.items() if 0 < m < n}
-    if not mixed:
-        return dict.fromkeys(count, 1.0)
-    every = sum(n for n, _ in mixed.values()) / sum(m for _, m in mixed.values())
-    return {u: (n + 100 * every) / (m + 100) if u in mixed else 1.0 for u, (n, m) in count.items()}
 
 
 def set_cross_entropy(truth: Truth, z: Floats, labels: Ints, level: int, *, coarse: str) -> Value:

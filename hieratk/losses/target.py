@@ -10,18 +10,6 @@ from torch import Tensor
 from hieratk.losses.labels import Labels, SetLabels
 from hieratk.tensors import TaxonomyTensors
 
-FEW = 100.0
-"""So many labels below a class are needed for their own ratio to count as much as that of all classes."""
-
-
-def _ratio(ending: Tensor, deeper: Tensor) -> Tensor:
-    """For each class of a level how many of its pixels one with a finer label stands for, from the number whose label
-    ends at the class and the number whose label goes deeper; 1 where either is 0.
-    """
-    both = (ending > 0) & (deeper > 0)
-    every = ((ending + deeper) * both).sum() / (deeper * both).sum()
-    return torch.where(both, (ending + deeper + FEW * every) / (deeper + FEW), 1.0)
-
 
 class Target:
     """The labels of a batch, asked level by level. Pixels are one axis here: P of each of B images.
@@ -138,8 +126,8 @@ class Target:
         included.
 
         A pixel whose label names a class of the level stands for those of the same class one level above whose label
-        ends there, in equal parts (post-stratification): n / m of that class, drawn towards the ratio of all such
-        classes by `FEW` pixels (docs/losses.md). 1 for all where labels are equally deep.
+        ends there: all of them in equal parts (post-stratification, docs/losses.md). 1 for all where labels are equally
+        deep.
         """
         tree, n = self.tree, self.tree.channels
         ending, ends = self._pixels[: n + 1].clone(), self._ends_of_sets
@@ -150,10 +138,12 @@ class Target:
         reaching = list(of_level)
         for i in range(tree.n_levels - 1, 0, -1):
             reaching[i - 1] = reaching[i - 1].index_add(0, tree.up(i), reaching[i])
-        factor = [_ratio(ending[n:], reaching[0].sum().view(1)).expand(tree.sizes[0])]
+        deeper = reaching[0].sum()
+        factor = [torch.where(deeper > 0, (deeper + ending[n]) / deeper, 1.0).expand(tree.sizes[0])]
         for i in range(1, tree.n_levels):
             deeper = reaching[i - 1] - of_level[i - 1]
-            factor.append((factor[-1] * _ratio(of_level[i - 1], deeper))[tree.up(i)])
+            handed_down = torch.where(deeper > 0, reaching[i - 1] / deeper, 1.0)
+            factor.append((factor[-1] * handed_down)[tree.up(i)])
         rows = []
         for i in range(tree.n_levels):
             row = factor[: i + 1]
