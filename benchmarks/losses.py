@@ -92,23 +92,24 @@ def copy_time(logits: Tensor) -> float:
     return time.perf_counter() - start
 
 
-def peak(name: str, taxonomy: str, images: int, size: int, threads: int) -> float | None:
+def peak(name: str, taxonomy: str, images: int, size: int, threads: int, *, coarse: float) -> float | None:
     """MB beyond logits and labels of one step, in a process of its own; None where the system cannot tell."""
     if not Path("/proc/self/clear_refs").exists():
         return None
     arguments = ["--peak", name, "--taxonomy", taxonomy, "--images", str(images), "--size", str(size)]
+    arguments += ["--coarse", str(coarse)]
     done = subprocess.run(
         [sys.executable, __file__, *arguments, "--threads", str(threads)], capture_output=True, text=True, check=True
     )
     return float(done.stdout)
 
 
-def print_peak(name: str, taxonomy: str, images: int, size: int) -> None:
+def print_peak(name: str, taxonomy: str, images: int, size: int, *, coarse: float) -> None:
     loss = rivals(tree_of(taxonomy))[name]
     tree = TaxonomyTensors(tree_of(taxonomy))
     # First a small step, so that what is loaded once does not count.
-    step(loss, *batch(tree, 1, 8, coarse=0.0))
-    logits, labels = batch(tree, images, size, coarse=0.0)
+    step(loss, *batch(tree, 1, 8, coarse=coarse))
+    logits, labels = batch(tree, images, size, coarse=coarse)
     before = memory("VmRSS")
     Path("/proc/self/clear_refs").write_text("5")
     step(loss, logits, labels)
@@ -133,7 +134,7 @@ def compare(
     floor, base = found.pop("copy"), found["torch level CE"]
     print(f"\n{taxonomy}: {tree.channels} nodes, {images} x {size}^2, {coarse:.0%} coarse labels, {threads} threads")
     print(f"{'':16}{'ms':>9}{'x torch':>9}{'x floor':>9}{'ns/node':>9}{'peak MB':>9}{'x torch':>9}")
-    measured = {name: peak(name, taxonomy, images, size, threads) for name in losses} if peaks else {}
+    measured = {name: peak(name, taxonomy, images, size, threads, coarse=coarse) for name in losses} if peaks else {}
     rows = {}
     for name, seconds in found.items():
         of_node = seconds / logits.numel() * 1e9
@@ -203,7 +204,7 @@ def main() -> None:
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     if args.peak:
-        print_peak(args.peak, args.taxonomy, args.images, args.size)
+        print_peak(args.peak, args.taxonomy, args.images, args.size, coarse=args.coarse)
         return
     common = {"rounds": args.rounds, "threads": args.threads, "only": args.only}
     if args.taxonomy:
