@@ -7,7 +7,7 @@ Ag-Net (Landsat 8, labels of the Cropland Data Layer; examples/agnet.yaml withou
 of each leaf, and every other training pixel unlabelled, or labelled at level 1 (cover), or at level 2 (group). Losses:
 `bhccm` as it is by default, `bhccm ignore`, whose coarse labels teach nothing below their level, `marginal` and `path`.
 Networks start alike and see the same points for one seed, so differences are paired by seed. Every step has as many
-chips: around the points, or, where all pixels are labelled, half around the points and half from anywhere.
+chips: around the points, or, where all pixels are labelled, `--anywhere` of them from anywhere.
 
 One line of JSON a run is added to --out as soon as it is done; runs that are there are not done again, so an
 interrupted grid goes on. A run whose line has other settings (--steps and the like) is another run.
@@ -92,13 +92,14 @@ def learn(cell: Cell, prepared: Prepared, readers: list[SceneReader]) -> Hierarc
     instead = np.zeros(len(tree.tables.row_ids), np.int64)
     if cell.coarse != "alone":
         instead = coarse_rows(tree, int(cell.coarse.split()[1]))
-    # Chips around the points; where all pixels are labelled, half of them from anywhere.
+    # Chips around the points; where all pixels are labelled, some of them from anywhere.
     samplers = [ChipSampler(few.survey, few.split, chip=cell.chip, batch=cell.batch, seed=cell.seed)]
     if cell.coarse != "alone" and cell.anywhere:
-        number = {"chip": cell.chip, "batch": cell.anywhere}
-        anywhere = ChipSampler(prepared.survey, prepared.split, seed=cell.seed + 1, **number)
-        number["batch"] = cell.batch - cell.anywhere
-        samplers = [ChipSampler(few.survey, few.split, seed=cell.seed, **number), anywhere]
+        around, chip = cell.batch - cell.anywhere, cell.chip
+        samplers = [
+            ChipSampler(few.survey, few.split, chip=chip, batch=around, seed=cell.seed),
+            ChipSampler(prepared.survey, prepared.split, chip=chip, batch=cell.anywhere, seed=cell.seed + 1),
+        ]
     torch.manual_seed(cell.seed)
     model = build("unet", prepared.taxonomy, in_channels=len(prepared.bands))
     loss = loss_of(cell.loss, prepared.taxonomy)

@@ -191,16 +191,7 @@ def flat_ce(scene: Scene) -> list[Term]:
 
 
 def marginal(scene: Scene) -> list[Term]:
-    found = []
-    for level, weight in enumerate(weights_by_size(scene.truth)):
-        found.append(
-            scene.term(
-                weight,
-                lambda p, i=level: scene.nll(p, i, scene.sums(scene.level_softmax(p, scene.last), i)),
-                scene.scored(level),
-            )
-        )
-    return found
+    return of_leaves(scene, lambda p: scene.level_softmax(p, scene.last))
 
 
 def path(scene: Scene) -> list[Term]:
@@ -211,12 +202,15 @@ def path(scene: Scene) -> list[Term]:
         sums = [math.fsum(scene.logit(p, i, scene.class_at[v, i]) for i in range(truth.depth)) for v in truth.leaves]
         return dict(zip(truth.leaves, softmax(sums), strict=True))
 
-    found = []
-    for level, weight in enumerate(weights_by_size(truth)):
-        found.append(
-            scene.term(weight, lambda p, i=level: scene.nll(p, i, scene.sums(leaves(p), i)), scene.scored(level))
-        )
-    return found
+    return of_leaves(scene, leaves)
+
+
+def of_leaves(scene: Scene, leaves: Callable[[int], Probabilities]) -> list[Term]:
+    """-w_l log P_l of every level, from the probabilities of each pixel's leaves."""
+    return [
+        scene.term(weight, lambda p, i=level: scene.nll(p, i, scene.sums(leaves(p), i)), scene.scored(level))
+        for level, weight in enumerate(weights_by_size(scene.truth))
+    ]
 
 
 def sibling_leaves(scene: Scene, p: int) -> Probabilities:

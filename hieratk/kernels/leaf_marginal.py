@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from hieratk.kernels.level_chunk import RANGE, Rows, channels_of, without_void
 from hieratk.kernels.level_loss import Work, by_level, in_chunks, scaled, usable
+from hieratk.kernels.rows import RANGE, Rows, channels_of, without_void
 from hieratk.tensors import TaxonomyTensors
 
 __all__ = ["leaf_marginal", "usable"]

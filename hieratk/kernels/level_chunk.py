@@ -22,29 +22,12 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from hieratk.kernels.rows import RANGE, Rows, channels_of, without_void
 from hieratk.kernels.weights import Weights
 from hieratk.tensors import TaxonomyTensors
 
-RANGE = math.exp(35)
-"""This, its inverse, and the quotient of both are ordinary float32 numbers."""
-
 _LOG_OF_LARGEST = 85.0
 """A product stays below float32's largest, e^88, while the sum of its logarithms stays below this."""
-
-
-class Rows:
-    """Scratch of P pixels with all its views made once: making one costs as much as a small operation on it.
-
-    all (rows, P); flat, the same as a vector; levels, the same by level.
-    """
-
-    __slots__ = ("all", "flat", "levels")
-
-    def __init__(self, memory: Tensor, sizes: Sequence[int], pixels: int) -> None:
-        rows = sum(sizes)
-        self.flat = memory[: rows * pixels]
-        self.all = self.flat.view(rows, pixels)
-        self.levels = torch.split(self.all, list(sizes))
 
 
 class _Scratch:
@@ -371,20 +354,3 @@ def _above(tree: TaxonomyTensors, dtype: torch.dtype) -> list[list[Tensor]]:
     for i in range(tree.n_levels):
         found.append([above[tree.up(i)] for above in (*found[-1], channels[i - 1])] if i else [])
     return found
-
-
-def channels_of(labels: Tensor, first: Tensor) -> tuple[Tensor, Tensor]:
-    """Of labels (L, P): the labelled channel, below the last class named that one again, 0 for a void pixel; and 1
-    where a class is named, else 0.
-    """
-    # By arithmetic: picking by truth values costs several times as much.
-    named = (labels + 1).clamp_(0, 1)
-    channel = (labels + first).mul_(named)
-    for above, row in pairwise(channel):
-        torch.maximum(above, row, out=row)
-    return channel, named
-
-
-def without_void(x: Tensor, known: Tensor) -> Tensor:
-    """x (., P) with zeros where known (L, P) is 0 throughout: weights of 0 do not silence NaN and infinity there."""
-    return x.index_fill(1, (known.amax(0) == 0).nonzero()[:, 0], 0.0)
