@@ -76,19 +76,21 @@ def rows(path: Path) -> list[dict]:
 
 def summary(path: Path, overrides: list[str]) -> str:
     """Mean scores of the leaves, and what the first loss is better by, paired by split."""
-    found: dict[str, dict[int, tuple[float, float]]] = {}
+    found: dict[str, dict[int, list[float]]] = {}
     for row in rows(path):
-        if row["set"] != overrides:
-            continue
-        oa, miou = ([100 * v for v in row[key].values()] if key in row else [float("nan")] for key in ("oa", "miou"))
-        found.setdefault(row["model"], {})[row["seed"]] = (oa[-1], miou[-1])
+        if row["set"] == overrides:
+            # The forest has no mIoU.
+            scores = [list(row[key].values())[-1] for key in ("oa", "miou") if key in row]
+            found.setdefault(row["model"], {})[row["seed"]] = [100 * score for score in scores]
     first = found.get(LOSSES[0], {})
     text = [f"{'':14}{'splits':>8}{'leaf OA':>9}{'mIoU':>7}   {LOSSES[0]} is better by: OA, mIoU"]
     for model, seeds in found.items():
-        both = [s for s in seeds if s in first]
-        gains = [interval([first[s][i] - seeds[s][i] for s in both]) for i in range(2) if model != LOSSES[0]]
-        oa, miou = np.array(list(seeds.values())).mean(0)
-        text.append(f"{model:14}{len(seeds):8}{oa:9.1f}{miou:7.1f}   {', '.join(g for g in gains if 'nan' not in g)}")
+        pairs = [] if model == LOSSES[0] else [(first[s], seeds[s]) for s in seeds if s in first]
+        differences = zip(*([a - b for a, b in zip(*pair, strict=False)] for pair in pairs), strict=True)
+        gains = ", ".join(interval(values) for values in differences)
+        means = [float(np.mean(values)) for values in zip(*seeds.values(), strict=True)]
+        shown = f"{means[0]:9.1f}" + "".join(f"{mean:7.1f}" for mean in means[1:]).rjust(7)
+        text.append(f"{model:14}{len(seeds):8}{shown}   {gains}")
     return "\n".join(text)
 
 
