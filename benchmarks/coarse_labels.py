@@ -5,9 +5,9 @@
 
 Ag-Net (Landsat 8, labels of the Cropland Data Layer; examples/agnet.yaml without logit adjustment): 5, 20 or 100 pixels
 of each leaf, and every other training pixel unlabelled, or labelled at level 1 (cover), or at level 2 (group). Losses:
-`bhccm` as it is by default, `bhccm ignore`, whose coarse labels teach nothing below their level, `marginal` and `path`.
-Networks start alike and see the same points for one seed, so differences are paired by seed. Every step has as many
-chips: around the points, or, where all pixels are labelled, `--anywhere` of them from anywhere.
+`bhccm` as it is by default, `marginal`, `tree-min`, and `tree-min ignore`, whose coarse labels teach nothing below
+their level. Networks start alike and see the same points for one seed, so differences are paired by seed. Every step
+has as many chips: around the points, or, where all pixels are labelled, `--anywhere` of them from anywhere.
 
 One line of JSON a run is added to --out as soon as it is done; runs that are there are not done again, so an
 interrupted grid goes on. A run whose line has other settings (--steps and the like) is another run.
@@ -33,7 +33,7 @@ from hieratk.data.augment import Augmentation, augment
 from hieratk.data.chips import ChipSampler, load_batch
 from hieratk.data.few import points_per_class
 from hieratk.data.scenes import SceneReader
-from hieratk.losses import NAMES, BHCCMLoss, NodeLoss, decoding_of
+from hieratk.losses import NAMES, NodeLoss, TreeMinLoss, decoding_of
 from hieratk.models import HierarchicalModel, build
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
@@ -42,7 +42,7 @@ from hieratk.training.setup import Prepared, prepare
 
 ROOT = Path(__file__).parent
 OUT = ROOT / "results" / "coarse_labels.jsonl"
-LOSSES = ("bhccm", "marginal", "path", "bhccm ignore")
+LOSSES = ("bhccm", "marginal", "tree-min", "tree-min ignore")
 COARSE = ("alone", "level 1", "level 2")
 
 
@@ -63,9 +63,9 @@ class Cell:
 
 
 def loss_of(name: str, taxonomy: Taxonomy) -> NodeLoss:
-    if name in ("marginal", "path"):
-        return NAMES[name](taxonomy)
-    return BHCCMLoss(taxonomy, coarse="ignore" if name.endswith("ignore") else "marginal")
+    if name.endswith("ignore"):
+        return TreeMinLoss(taxonomy, coarse="ignore")
+    return NAMES[name](taxonomy)
 
 
 def coarse_rows(tree: TaxonomyTensors, level: int) -> np.ndarray:
@@ -218,7 +218,8 @@ def main() -> None:
     parser.add_argument("--points", type=int, nargs="+", default=[20, 5, 100])
     parser.add_argument("--coarse", nargs="+", default=COARSE, choices=COARSE)
     parser.add_argument("--losses", nargs="+", default=["bhccm", "marginal"], choices=LOSSES)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, default=3, help="seeds below this one")
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--steps", type=int, default=300)
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--chip", type=int, default=128)
@@ -237,11 +238,11 @@ def main() -> None:
         cells = [
             Cell(loss, points, coarse, seed, args.steps, args.batch, args.chip, args.lr, args.precision, args.anywhere)
             for points in args.points
-            for seed in range(args.seeds)
+            for seed in range(args.first_seed, args.seeds)
             for loss in args.losses
             for coarse in args.coarse
-            # Where all labels are leaves the two forms of bhccm are one.
-            if not (loss == "bhccm ignore" and coarse == "alone")
+            # Where all labels are leaves the two forms of tree-min are one.
+            if not (loss == "tree-min ignore" and coarse == "alone")
         ]
         run(cells, args.data.resolve(), args.out)
     print(summary(args.out))

@@ -29,7 +29,7 @@ from hieratk.training.fit import fit
 from hieratk.training.setup import Prepared, prepare
 
 OUT = Path(__file__).parent / "results" / "indian_pines.jsonl"
-LOSSES = ("bhccm", "level-bce", "flat-ce", "path")
+LOSSES = ("bhccm", "tree-min", "level-bce", "flat-ce")
 FOREST = "random forest"
 
 

@@ -178,7 +178,7 @@ def binary(scene: Scene, factor: float, kind: str, gamma: float = 0.0) -> list[T
     return [scene.term(factor, lambda p, i=level: value(p, i), scene.known(level)) for level in range(truth.depth)]
 
 
-def bhccm(scene: Scene) -> list[Term]:
+def tree_min(scene: Scene) -> list[Term]:
     return level_ce(scene) + binary(scene, 1.0, "tree-min")
 
 
@@ -194,7 +194,7 @@ def marginal(scene: Scene) -> list[Term]:
     return of_leaves(scene, lambda p: scene.level_softmax(p, scene.last))
 
 
-def path(scene: Scene) -> list[Term]:
+def bhccm(scene: Scene) -> list[Term]:
     """`marginal` of a softmax over leaves of the sums of logits along their paths."""
     truth = scene.truth
 
@@ -376,11 +376,11 @@ def stratified(terms: Callable[[Scene], list[Term]]) -> Callable[[Scene], list[T
 
 TRUTHS: Mapping[str, Callable[[Scene], list[Term]]] = {
     "bhccm": stratified(bhccm),
+    "tree-min": stratified(tree_min),
     "level-ce": stratified(level_ce),
     "level-bce": stratified(level_bce),
     "flat-ce": stratified(flat_ce),
     "marginal": stratified(marginal),
-    "path": stratified(path),
     "conditional": conditional,
     "hxe": hxe,
     "soft-labels": soft_labels,

@@ -171,23 +171,31 @@ def set_cross_entropy(truth: Truth, z: Floats, labels: Ints, level: int, *, coar
     return _mean(result, math.fsum(counts[p] for p in pixels))
 
 
-def marginal(truth: Truth, z: Floats, labels: Ints, weights: Sequence[float]) -> Value:
-    """-sum_l w_l log P_l: the leaf level's softmax summed over the leaves allowed at each level."""
+def marginal(
+    truth: Truth, z: Floats, labels: Ints, weights: Sequence[float], *, coarse: str, paths: bool = False
+) -> Value:
+    """-sum_l w_l log P_l: a softmax over leaves, summed over the leaves allowed at each level. The score of a leaf is
+    its logit, or the sum of the logits on its path.
+    """
     result = Value(0.0, np.zeros_like(z))
-    at = [truth.channel(truth.depth - 1, v) for v in range(len(truth.leaves))]
-    pixels = [p for p in range(len(z)) if max(labels[p]) >= 0]
+    at = [[truth.channel(i, c) for i, c in enumerate(path_of(truth, leaf))] for leaf in truth.leaves]
+    at = at if paths else [channels[-1:] for channels in at]
     for level in range(truth.depth):
-        counts = stands_for(labels, level)
+        if coarse == "ignore":
+            pixels, counts = [p for p in range(len(z)) if labels[p, level] >= 0], [1.0] * len(z)
+        else:
+            pixels, counts = [p for p in range(len(z)) if max(labels[p]) >= 0], stands_for(labels, level)
         part = Value(0.0, np.zeros_like(z))
         for p in pixels:
-            scores = [float(z[p, n]) for n in at]
+            scores = [math.fsum(float(z[p, n]) for n in channels) for channels in at]
             classes = [truth.levels[level][c] for c in truth.allowed_classes(labels[p].tolist(), level)]
             allowed = [v for v, leaf in enumerate(truth.leaves) if truth.class_at(leaf, level) in classes]
             inside = dict(zip(allowed, softmax([scores[v] for v in allowed]), strict=True))
             part.value += counts[p] * (log_sum_exp(scores) - log_sum_exp([scores[v] for v in allowed]))
             for v, share in enumerate(softmax(scores)):
-                part.gradient[p, at[v]] += counts[p] * (share - inside.get(v, 0.0))
-        result.add(_mean(part, math.fsum(counts)), weights[level])
+                for n in at[v]:
+                    part.gradient[p, n] += counts[p] * (share - inside.get(v, 0.0))
+        result.add(_mean(part, math.fsum(counts[p] for p in pixels)), weights[level])
     return result
 
 
@@ -227,8 +235,14 @@ def level_cross_entropies(truth: Truth, z: Floats, labels: Ints, weights: Sequen
     return result
 
 
-def bhccm(truth: Truth, z: Floats, labels: Ints, weights: Sequence[float], *, tree_weight: float, coarse: str) -> Value:
+def tree_min(truth: Truth, z: Floats, labels: Ints, weights: Sequence[float], *, coarse: str) -> Value:
     result = level_cross_entropies(truth, z, labels, weights, coarse=coarse)
+    result.add(binary(truth, z, labels, constrained=True, coarse=coarse), 1.0)
+    return result
+
+
+def bhccm(truth: Truth, z: Floats, labels: Ints, weights: Sequence[float], *, tree_weight: float, coarse: str) -> Value:
+    result = marginal(truth, z, labels, weights, coarse=coarse, paths=True)
     result.add(binary(truth, z, labels, constrained=True, coarse=coarse), tree_weight)
     return result
 

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hieratk.decoding import (
+    LEVELS,
     UNDECIDED,
     Posterior,
     abstaining,
@@ -89,6 +90,21 @@ def test_leaf_first_top_down_and_independent(taxonomy: Taxonomy, data: st.DataOb
         assert leaf[pixel].tolist() == oracle.path_of(truth, truth.leaves[oracle.first_best(of_leaves)])
         assert greedy[pixel].tolist() == oracle.top_down(truth, z)
         assert single[pixel].tolist() == oracle.independent(truth, z)
+
+
+@MANY
+@given(taxonomies(), st.data())
+def test_the_most_probable_class_of_every_level_where_logits_add_up(taxonomy: Taxonomy, data: st.DataObject) -> None:
+    truth, tree = Truth(taxonomy), TaxonomyTensors(taxonomy)
+    logits = draw_logits(data, tree.channels, ties=False)
+    found = by_pixel(independent(logits, tree, levels=LEVELS["path_sum"]))
+    for pixel, z in enumerate(by_pixel(logits)):
+        leaves = oracle.softmax(oracle.path_scores(truth, z, [1.0] * truth.depth))
+        for i, classes in enumerate(truth.levels):
+            sums = dict.fromkeys(classes, 0.0)
+            for leaf, p in zip(truth.leaves, leaves, strict=True):
+                sums[truth.class_at(leaf, i)] += p
+            assert sums[classes[found[pixel][i]]] >= max(sums.values()) * (1 - 1e-6)
 
 
 @MANY
@@ -553,5 +569,7 @@ def test_a_sibling_path_hears_siblings_only() -> None:
 
 def test_decoders_by_word() -> None:
     assert decoder("leaf_first") is leaf_first
-    with pytest.raises(ConfigError, match="no decoding `leaves`; there are best_path, leaf_first, sibling_path"):
+    with pytest.raises(
+        ConfigError, match="no decoding `leaves`; there are best_path, path_sum, leaf_first, sibling_path"
+    ):
         decoder("leaves")

@@ -26,7 +26,7 @@ from hieratk.kernels import leaf_marginal, level_triton
 from hieratk.kernels import level_loss as fused
 from hieratk.kernels import threads as kernel_threads
 from hieratk.kernels.level_chunk import Chunk
-from hieratk.losses import BHCCMLoss, MarginalLoss, terms
+from hieratk.losses import BHCCMLoss, MarginalLoss, TreeMinLoss, terms
 from hieratk.losses.target import Target
 from hieratk.taxonomy.tables import IGNORE
 from hieratk.taxonomy.tree import Taxonomy
@@ -150,7 +150,7 @@ def test_a_chunk_out_of_range_does_not_change_the_others(outlier: float) -> None
 
 @pytest.mark.parametrize("void", [False, True])
 def test_ordinary_logits_take_the_fast_forms_whatever_the_labels(*, void: bool) -> None:
-    tree, loss = TaxonomyTensors(RAGGED), BHCCMLoss(RAGGED)
+    tree, loss = TaxonomyTensors(RAGGED), TreeMinLoss(RAGGED)
     torch.manual_seed(0)
     # Labels of every depth, or all but those that end at the first level, beside void ones.
     values = torch.tensor([0, 1, 2, 3, 4, 5, 7] if void else [1, 2, 3, 4, 5, 6, 7])
@@ -215,7 +215,7 @@ def test_nothing_at_all() -> None:
 
 
 def test_what_autograd_asks() -> None:
-    tree, loss = TaxonomyTensors(RAGGED), BHCCMLoss(RAGGED)
+    tree, loss = TaxonomyTensors(RAGGED), TreeMinLoss(RAGGED)
     torch.manual_seed(0)
     labels = tree.encode(torch.randint(0, 8, (1, 6, 6)))
     logits = torch.randn(1, tree.channels, 6, 6, requires_grad=True)
@@ -246,7 +246,7 @@ def test_what_autograd_asks() -> None:
 @pytest.mark.filterwarnings("error")
 def test_it_warns_of_nothing_and_can_be_copied() -> None:
     tree = TaxonomyTensors(RAGGED)
-    loss = copy.deepcopy(BHCCMLoss(RAGGED))
+    loss = copy.deepcopy(TreeMinLoss(RAGGED))
     assert loss.tree.tables is tree.tables
     assert loss(torch.zeros(1, tree.channels, 2), torch.zeros(1, tree.n_levels, 2, dtype=torch.int64)) > 0
 
@@ -321,7 +321,12 @@ def test_leaf_marginal_equals_its_twin_in_chunks_of_any_size(taxonomy: Taxonomy,
     labels = tree.labels(torch.tensor(data.draw(label_rows(len(tree.index), shape))))
     scale = data.draw(st.sampled_from([1.0, 10.0, 200.0]))
     logits = torch.tensor(random.normal(size=(shape[0], tree.channels, *shape[1:])) * scale)
-    loss = MarginalLoss(taxonomy, reduction=data.draw(st.sampled_from(["mean", "sum"])))
+    kind = data.draw(st.sampled_from([MarginalLoss, BHCCMLoss, partial(BHCCMLoss, tree_weight=2.0)]))
+    loss = kind(
+        taxonomy,
+        coarse=data.draw(st.sampled_from(["marginal", "ignore"])),
+        reduction=data.draw(st.sampled_from(["mean", "sum"])),
+    )
     found = []
     for usable in (True, False):
         z = logits.detach().requires_grad_()
@@ -336,9 +341,10 @@ def test_leaf_marginal_equals_its_twin_in_chunks_of_any_size(taxonomy: Taxonomy,
     assert_equal((found[0], found[1]), rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("kind", [BHCCMLoss, MarginalLoss])
 @pytest.mark.parametrize("outlier", [50.0, -1e4, float("inf"), float("nan")])
-def test_leaf_marginal_keeps_a_void_pixel_to_itself(outlier: float) -> None:
-    tree, loss = TaxonomyTensors(RAGGED), MarginalLoss(RAGGED)
+def test_leaf_marginal_keeps_a_void_pixel_to_itself(outlier: float, kind: type[MarginalLoss]) -> None:
+    tree, loss = TaxonomyTensors(RAGGED), kind(RAGGED)
     torch.manual_seed(0)
     logits = torch.randn(1, tree.channels, 20, 20)
     labels = tree.encode(torch.randint(0, 8, (1, 20, 20)))
@@ -348,9 +354,24 @@ def test_leaf_marginal_keeps_a_void_pixel_to_itself(outlier: float) -> None:
     torch.testing.assert_close(loss(logits, labels), expected, rtol=1e-6, atol=0)
 
 
-@pytest.mark.parametrize("kind", [BHCCMLoss, MarginalLoss])
+@pytest.mark.parametrize("void", [False, True])
+def test_leaf_marginal_takes_the_fast_form_while_the_label_is_not_e35_times_less_likely(*, void: bool) -> None:
+    tree, loss = TaxonomyTensors(RAGGED), BHCCMLoss(RAGGED)
+    torch.manual_seed(0)
+    labels = tree.encode(torch.randint(0, 8, (1, 40, 40)) if void else torch.randint(1, 8, (1, 40, 40)))
+    logits = torch.randn(1, tree.channels, 40, 40)
+    sure = logits + 100 * torch.rand(1, 1, 40, 40)
+    where_void = torch.where((labels < 0).all(1, keepdim=True), 100 * logits, sure)
+    with patch.object(leaf_marginal._Chunk, "_safe", side_effect=AssertionError("the safe form was taken")):
+        for z in (logits, sure, where_void):
+            loss(z, labels)
+        with pytest.raises(AssertionError, match="safe form"):
+            loss(logits * 100, labels)
+
+
+@pytest.mark.parametrize("kind", [BHCCMLoss, TreeMinLoss, MarginalLoss])
 def test_the_bits_do_not_depend_on_threads_with_weights(
-    kind: type[BHCCMLoss] | type[MarginalLoss], set_threads: Callable[[int], None]
+    kind: type[TreeMinLoss] | type[MarginalLoss], set_threads: Callable[[int], None]
 ) -> None:
     tree, loss = TaxonomyTensors(RAGGED), kind(RAGGED, class_weights={"rice": 3.0, "built": 0.5})
     torch.manual_seed(0)
@@ -364,7 +385,7 @@ def test_the_bits_do_not_depend_on_threads_with_weights(
 
 INTERPRETED = """
 import torch
-from hieratk.kernels import level_loss, level_triton
+from hieratk.kernels import leaf_marginal, level_loss, level_triton, marginal_triton
 from hieratk.tensors import TaxonomyTensors
 from tests.loss_truth import random_tree
 from tests.test_kernels import plain_level_loss
@@ -395,6 +416,29 @@ for seed in range(6):
         value.backward()
         found.append((value, z.grad))
     torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=1e-7)
+    shares = torch.rand(tree.n_levels, tree.channels)
+    end = torch.arange(tree.n_levels).repeat_interleave(torch.tensor(tree.sizes))
+    shares = shares * (torch.arange(tree.n_levels).unsqueeze(1) <= end)
+    for paths in (True, False):
+        # Sums of logits near 300 are rounded to 3e-5.
+        for scale, atol in ((1.0, 1e-5), (30.0, 1e-4)):
+            found = []
+            for kernel in (marginal_triton, leaf_marginal):
+                z = (logits * scale).requires_grad_()
+                value = kernel.leaf_marginal(tree, z, labels, shares, paths=paths)
+                value.backward()
+                found.append((value, z.grad))
+            torch.testing.assert_close(found[0], found[1], rtol=1e-5, atol=atol)
+value = marginal_triton.leaf_marginal(tree, z, labels, shares, paths=True)
+once, = torch.autograd.grad(value, z, retain_graph=True)
+once = once.clone()
+twice, = torch.autograd.grad(2 * value, z)
+torch.testing.assert_close(twice, 2 * once)
+void = torch.full_like(labels, -100)
+z = torch.full_like(logits, float("nan")).requires_grad_()
+value = marginal_triton.leaf_marginal(tree, z, void, shares, paths=True)
+value.backward()
+assert value == 0 and z.grad.abs().max() == 0
 z = logits.to(torch.bfloat16).requires_grad_()
 twos = torch.full((tree.n_levels, tree.channels), 2.0)
 options = dict(level_weights=[1.0] * tree.n_levels, marginal=True, binary_weight=1.0, constrained=True)
@@ -416,7 +460,7 @@ print("equal")
 
 
 @pytest.mark.skipif(not level_triton.has_triton(), reason="triton is not installed: it comes with torch for CUDA")
-def test_the_triton_kernel_equals_the_twin_in_the_interpreter() -> None:
+def test_the_triton_kernels_equal_their_twins_in_the_interpreter() -> None:
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     root = Path(__file__).parent.parent
     done = subprocess.run(

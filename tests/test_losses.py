@@ -17,7 +17,7 @@ from torch import Tensor
 
 from hieratk.errors import ConfigError
 from hieratk.kernels import leaf_marginal, level_loss
-from hieratk.losses import NAMES, BHCCMLoss, FlatCELoss, LevelBCELoss, LevelCELoss, MarginalLoss, by_name
+from hieratk.losses import NAMES, BHCCMLoss, FlatCELoss, LevelBCELoss, LevelCELoss, MarginalLoss, TreeMinLoss, by_name
 from hieratk.losses.labels import Labels
 from hieratk.losses.target import Target
 from hieratk.losses.terms import Term, prepare, reduce
@@ -29,7 +29,7 @@ from tests import oracle
 from tests.oracle import Truth, Value
 from tests.strategies import label_rows, rng, taxonomies
 
-FUSED = ("bhccm", "level-ce", "level-bce", "flat-ce", "marginal")
+FUSED = ("bhccm", "tree-min", "level-ce", "level-bce", "flat-ce", "marginal")
 CASES = (*FUSED, *(f"{name} plain" for name in FUSED))
 MANY = settings(max_examples=30, deadline=None)
 SHAPE = (2, 1, 3)
@@ -51,7 +51,9 @@ def truth_of(name: str, truth: Truth, z: oracle.Floats, labels: oracle.Ints, coa
     weights = oracle.default_weights(truth)
     name = name.removesuffix(" plain")
     if name == "bhccm":
-        return oracle.bhccm(truth, z, labels, weights, tree_weight=1.0, coarse=coarse)
+        return oracle.bhccm(truth, z, labels, weights, tree_weight=0.0, coarse=coarse)
+    if name == "tree-min":
+        return oracle.tree_min(truth, z, labels, weights, coarse=coarse)
     if name == "level-ce":
         return oracle.level_cross_entropies(truth, z, labels, weights, coarse=coarse)
     if name == "level-bce":
@@ -61,7 +63,7 @@ def truth_of(name: str, truth: Truth, z: oracle.Floats, labels: oracle.Ints, coa
     if name == "flat-ce":
         return oracle.set_cross_entropy(truth, z, labels, truth.depth - 1, coarse=coarse)
     assert name == "marginal"
-    return oracle.marginal(truth, z, labels, weights)
+    return oracle.marginal(truth, z, labels, weights, coarse=coarse)
 
 
 def build(
@@ -237,7 +239,7 @@ def test_leaf_labels_give_torch_cross_entropy_level_by_level(coarse: str) -> Non
         size / tree.channels * F.cross_entropy(z, labels[:, i], ignore_index=IGNORE)
         for i, (z, size) in enumerate(zip(tree.split(logits), tree.sizes, strict=True))
     )
-    for loss in (LevelCELoss(RAGGED, coarse=coarse), BHCCMLoss(RAGGED, coarse=coarse, tree_weight=0)):
+    for loss in (LevelCELoss(RAGGED, coarse=coarse), TreeMinLoss(RAGGED, coarse=coarse, tree_weight=0)):
         torch.testing.assert_close(loss(logits, labels), expected)
     flat = F.cross_entropy(tree.split(logits)[-1], labels[:, -1], ignore_index=IGNORE)
     torch.testing.assert_close(FlatCELoss(RAGGED, coarse=coarse)(logits, labels), flat)
@@ -250,7 +252,8 @@ def test_coarse_labels_teach_the_leaves() -> None:
     leaves = {id_: i for i, id_ in enumerate(tree.tables.leaves)}
     inside = [leaves["rice"], leaves["maize"]]
     outside = [i for i in leaves.values() if i not in inside]
-    for loss in (BHCCMLoss(RAGGED, tree_weight=0), LevelCELoss(RAGGED), FlatCELoss(RAGGED), MarginalLoss(RAGGED)):
+    for kind in (BHCCMLoss, TreeMinLoss, LevelCELoss, FlatCELoss, MarginalLoss):
+        loss = TreeMinLoss(RAGGED, tree_weight=0) if kind is TreeMinLoss else kind(RAGGED)
         of_leaves = value_and_gradient(loss, logits, labels)[1].flatten()[-len(leaves) :]
         assert (of_leaves[inside] < 0).all()
         assert (of_leaves[outside] > 0).all()
@@ -277,7 +280,7 @@ def test_bce_is_tree_min_without_minimum_and_maximum() -> None:
     tree = TaxonomyTensors(taxonomy)
     labels = tree.encode(torch.randint(0, 4, (1, 4, 4)))
     logits = torch.randn(1, 3, 4, 4, dtype=torch.float64)
-    torch.testing.assert_close(LevelBCELoss(taxonomy)(logits, labels), BHCCMLoss(taxonomy)(logits, labels))
+    torch.testing.assert_close(LevelBCELoss(taxonomy)(logits, labels), TreeMinLoss(taxonomy)(logits, labels))
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -318,7 +321,7 @@ def test_weights() -> None:
     )
     loss = BHCCMLoss(RAGGED, level_weights=[1, 0, 2.5], tree_weight=5)
     assert loss(logits, labels).item() == pytest.approx(expected.value)
-    assert BHCCMLoss(RAGGED).options.level_weights == pytest.approx(oracle.default_weights(truth))
+    assert BHCCMLoss(RAGGED).level_weights == pytest.approx(oracle.default_weights(truth))
 
 
 def refused(call: Callable[[], object], error: type[Exception], *words: str) -> None:

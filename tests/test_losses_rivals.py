@@ -25,6 +25,7 @@ from hieratk.losses import (
     LogicSegLoss,
     NodeLoss,
     SoftLabelsLoss,
+    TreeMinLoss,
     TreeTripletLoss,
     probabilities,
 )
@@ -149,7 +150,7 @@ def test_gradcheck(name: str, reduction: str) -> None:
 @pytest.mark.parametrize("name", [*NAMES, "focal"])
 def test_void_pixels_add_exactly_nothing(name: str) -> None:
     tree = TaxonomyTensors(RAGGED)
-    loss = BHCCMLoss(RAGGED, focal=2.0) if name == "focal" else NAMES[name](RAGGED)
+    loss = BHCCMLoss(RAGGED, tree_weight=1.0, focal=2.0) if name == "focal" else NAMES[name](RAGGED)
     torch.manual_seed(0)
     labels = tree.encode(torch.tensor([[[1, 0, 2, 0, 6, 99]]]))
     before = labels.clone()
@@ -255,11 +256,11 @@ def test_focal_tree_min_is_a_product_and_fades_for_the_sure() -> None:
     logits = torch.full((1, tree.channels, 1, 1), -30.0)
     for level, first in enumerate(tree.tables.offsets[:-1]):
         logits[0, int(first) + int(labels[0, level])] = 30.0
-    sure = BHCCMLoss(RAGGED, focal=2.0)(logits, labels)
+    sure = TreeMinLoss(RAGGED, focal=2.0)(logits, labels)
     assert 0 <= sure.item() < 1e-10
     half = torch.zeros_like(logits)
-    with_focal = BHCCMLoss(RAGGED, focal=2.0)(half, labels) - BHCCMLoss(RAGGED, tree_weight=0.0)(half, labels)
-    without = BHCCMLoss(RAGGED)(half, labels) - BHCCMLoss(RAGGED, tree_weight=0.0)(half, labels)
+    with_focal = TreeMinLoss(RAGGED, focal=2.0)(half, labels) - TreeMinLoss(RAGGED, tree_weight=0.0)(half, labels)
+    without = TreeMinLoss(RAGGED)(half, labels) - TreeMinLoss(RAGGED, tree_weight=0.0)(half, labels)
     assert with_focal.item() == pytest.approx(without.item() / 4, rel=1e-6)
 
 
@@ -267,7 +268,8 @@ def test_probabilities_of_every_level_sum_up_the_tree() -> None:
     for seed in TREES:
         taxonomy, _, logits, _, _ = case(seed)
         tree = TaxonomyTensors(taxonomy)
-        for levels in (probabilities.of_leaves(tree, logits), probabilities.of_siblings(tree, logits)):
+        for of in (probabilities.of_leaves, probabilities.of_siblings, probabilities.of_path_sums):
+            levels = of(tree, logits)
             for i, log_p in enumerate(levels):
                 torch.testing.assert_close(log_p.exp().sum(1), torch.ones_like(log_p[:, 0]))
                 if i:

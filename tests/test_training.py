@@ -17,8 +17,10 @@ from hieratk.calibration import calibrate
 from hieratk.checkpoints import open_checkpoint
 from hieratk.config import Schedule, read_run
 from hieratk.errors import CheckpointError, ConfigError, DataError, HieratkError
+from hieratk.losses.probabilities import of_path_sums
 from hieratk.prediction import predict
 from hieratk.taxonomy.tables import IGNORE, compile_tables
+from hieratk.tensors import TaxonomyTensors
 from hieratk.training.course import LabelTerm
 from hieratk.training.evaluate import evaluate, evaluate_model
 from hieratk.training.fit import Interrupted, Step, fit, learning_rate
@@ -200,21 +202,36 @@ def test_log_priors_count_what_is_labelled_at_each_level(scene: Path) -> None:
     total = fields + counts["water"]
     shares = [counts["water"] / total, fields / total, *(counts[id_] / total for id_ in ("water", "rice", "maize"))]
     assert log_priors(prepared.survey, tables).tolist() == pytest.approx([math.log(share) for share in shares])
+    given = log_priors(prepared.survey, tables, given_parent=True)
+    within = [*shares[:2], 1.0, counts["rice"] / fields, counts["maize"] / fields]
+    assert given.tolist() == pytest.approx([math.log(share) for share in within])
 
 
-def test_a_class_without_a_training_pixel_has_no_prior(scene: Path) -> None:
+@pytest.mark.parametrize("given_parent", [False, True])
+def test_a_class_without_a_training_pixel_has_no_prior(scene: Path, *, given_parent: bool) -> None:
     text = (scene / "fields.yaml").read_text(encoding="utf-8")
     (scene / "fields.yaml").write_text(text.replace("maize: 3}", "maize: 3, oats: 9}"), encoding="utf-8")
     prepared = prepared_from(scene)
     found = dict(
         zip(
             prepared.taxonomy.levels[1].classes,
-            log_priors(prepared.survey, compile_tables(prepared.taxonomy))[2:],
+            log_priors(prepared.survey, compile_tables(prepared.taxonomy), given_parent=given_parent)[2:],
             strict=True,
         )
     )
     assert found["oats"] == 0
-    assert all(found[id_] < 0 for id_ in ("water", "rice", "maize"))
+    assert all(found[id_] < 0 for id_ in ("rice", "maize"))
+    assert found["water"] == 0 if given_parent else found["water"] < 0  # the only one below its parent
+
+
+def test_where_logits_add_up_along_a_path_the_priors_do(scene: Path) -> None:
+    """The distribution is p(leaf) times prior(leaf)^tau, and not times the priors of all that hold the leaf."""
+    prepared = prepared_from(scene, "schedule.logit_adjustment=0.5")
+    tree, counts = TaxonomyTensors(prepared.taxonomy), prepared.survey.by_class()["train"]
+    adjusted = LabelTerm(prepared).adjusted(torch.zeros(1, tree.channels, 1, 1))
+    leaves = of_path_sums(tree, adjusted.flatten(2))[-1].exp().flatten()
+    wanted = torch.tensor([counts[id_] for id_ in ("water", "rice", "maize")]).float().sqrt()
+    torch.testing.assert_close(leaves, wanted / wanted.sum())
 
 
 def test_logit_adjustment_is_seen_by_the_loss_alone(scene: Path) -> None:
@@ -244,7 +261,8 @@ def test_the_learning_rate_climbs_and_falls() -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "word"), [("bhccm", "best_path"), ("flat-ce", "leaf_first"), ("conditional", "sibling_path")]
+    ("loss", "word"),
+    [("bhccm", "path_sum"), ("tree-min", "best_path"), ("flat-ce", "leaf_first"), ("conditional", "sibling_path")],
 )
 def test_a_model_is_decoded_by_what_its_loss_trains(scene: Path, loss: str, word: str) -> None:
     """Evaluation and maps read the same channels; a flat loss' untrained coarse channels play no part."""
@@ -261,7 +279,7 @@ def test_a_model_is_decoded_by_what_its_loss_trains(scene: Path, loss: str, word
             model.head.classify.bias[0] += 1000.0
         again = evaluate_model(model, prepared, split="test", device="cpu")
         assert json.loads(again.to_json())["levels"] == json.loads(scores.to_json())["levels"]
-        with pytest.raises(ConfigError, match=r"the loss `flat-ce` .* does not train every level's softmax"):
+        with pytest.raises(ConfigError, match=r"the loss `flat-ce` .* does not train every level's logits"):
             calibrate(folder, prepared)
 
 

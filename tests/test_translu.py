@@ -27,6 +27,7 @@ from hieratk.translu.bands import source_view
 from hieratk.translu.expansion import expand_head, expand_moments, expansion
 from hieratk.translu.network import DualBranch, SourceView, dual_branch
 from hieratk.translu.prototypes import PrototypeTerm
+from tests.oracle import Truth, path_scores, softmax
 
 
 def tree(text: str, *, id_: str = "t") -> Taxonomy:
@@ -337,9 +338,26 @@ def slow_alignment(logits: np.ndarray, said: np.ndarray, where: np.ndarray, made
     return total
 
 
+def sums_of_paths(taxonomy: Taxonomy, logits: np.ndarray) -> np.ndarray:
+    """(B, N, H, W) the log-probability of each class where a leaf's score is the sum of the logits on its path."""
+    truth, found = Truth(taxonomy), np.zeros_like(logits)
+    for b, i, j in np.ndindex(logits.shape[0], *logits.shape[2:]):
+        leaves = softmax(path_scores(truth, logits[b, :, i, j], [1.0] * truth.depth))
+        for n, (level, id_) in enumerate(truth.channels):
+            inside = (p for v, p in zip(truth.leaves, leaves, strict=True) if truth.class_at(v, level) == id_)
+            found[b, n, i, j] = math.log(math.fsum(inside))
+    return found
+
+
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10_000), st.booleans(), st.sampled_from(["equal", "subset", "superset", "overlap"]))
-def test_alignment_is_the_formula(seed: int, even: bool, relation: str) -> None:
+@given(
+    st.integers(0, 10_000),
+    st.booleans(),
+    st.sampled_from(["equal", "subset", "superset", "overlap"]),
+    st.sampled_from(["best_path", "path_sum"]),
+    st.sampled_from(["best_path", "path_sum"]),
+)
+def test_alignment_is_the_formula(seed: int, even: bool, relation: str, heard: str, said_by: str) -> None:
     made = plan(COVER, CROPS)
     made = replace(made, rows=tuple(replace(r, relation=relation) if r.node == "trees" else r for r in made.rows))
     random = np.random.default_rng(seed)
@@ -347,8 +365,11 @@ def test_alignment_is_the_formula(seed: int, even: bool, relation: str) -> None:
     said = random.normal(0, 2, (2, compile_tables(COVER).channels, 2, 3))
     where = random.random((2, 2, 3)) < 0.7
     where[0, 0, 0] = True
-    term = Alignment(made, TaxonomyTensors(COVER), TaxonomyTensors(CROPS), even=even)
+    trees = TaxonomyTensors(COVER), TaxonomyTensors(CROPS)
+    term = Alignment(made, *trees, even=even, decoding=heard, source_decoding=said_by)
     got = term(torch.tensor(logits), torch.tensor(said), torch.tensor(where))
+    logits = sums_of_paths(CROPS, logits) if heard == "path_sum" else logits
+    said = sums_of_paths(COVER, said) if said_by == "path_sum" else said
     assert got.item() == pytest.approx(slow_alignment(logits, said, where, made), rel=1e-4)
 
 

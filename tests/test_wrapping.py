@@ -86,8 +86,9 @@ def test_what_is_smaller_is_enlarged_and_what_is_padded_is_cut() -> None:
 def test_it_learns_with_bhccm() -> None:
     torch.manual_seed(0)
     model = hierarchical(Flat(), TREE)
-    image = torch.randn(2, 3, 16, 16)
-    labels = TaxonomyTensors(TREE).encode(torch.randint(1, 5, (2, 16, 16)))
+    # In blocks, as the network sees every second pixel.
+    image = torch.randn(2, 3, 4, 4).repeat_interleave(4, 2).repeat_interleave(4, 3)
+    labels = TaxonomyTensors(TREE).encode(1 + 2 * (image[:, 0] > 0) + (image[:, 1] > 0))
     loss, optimiser = BHCCMLoss(TREE), torch.optim.AdamW(model.parameters(), lr=0.01)
     losses = []
     for _ in range(20):
@@ -96,7 +97,7 @@ def test_it_learns_with_bhccm() -> None:
         value.backward()
         optimiser.step()
         losses.append(value.item())
-    assert losses[-1] < 0.95 * losses[0]
+    assert losses[-1] < 0.8 * losses[0]
 
 
 def test_two_layers_whose_sum_is_the_output_are_both_replaced() -> None:

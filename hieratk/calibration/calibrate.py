@@ -98,9 +98,9 @@ def calibrate(
         raise ConfigError("calibrate and check on different splits that the model did not learn from: val and test")
     checkpoint = open_checkpoint(folder)
     checkpoint.require(prepared.taxonomy)
-    if checkpoint.decoding != "best_path":
+    if checkpoint.decoding not in ("best_path", "path_sum"):
         raise ConfigError(
-            f"the loss `{checkpoint.run.run.loss.name}` of {folder} does not train every level's softmax, which a "
+            f"the loss `{checkpoint.run.run.loss.name}` of {folder} does not train every level's logits, which a "
             "calibration reads; train with `bhccm` or another loss on all levels"
         )
     prepared.survey.require(split)

@@ -21,10 +21,12 @@ from hieratk.decoding.risk import (
     least_distance,
 )
 from hieratk.errors import ConfigError
+from hieratk.losses.probabilities import of_leaves, of_levels, of_path_sums, of_siblings
 from hieratk.tensors import TaxonomyTensors
 
 __all__ = [
     "DECODERS",
+    "LEVELS",
     "UNDECIDED",
     "Calibration",
     "Posterior",
@@ -48,11 +50,18 @@ __all__ = [
 ]
 
 Decoder = Callable[[Tensor, TaxonomyTensors], Tensor]
+Levels = Callable[[TaxonomyTensors, Tensor], list[Tensor]]
 
 DECODERS: Mapping[str, Decoder] = MappingProxyType(
-    {"best_path": best_path, "leaf_first": leaf_first, "sibling_path": sibling_path}
+    {"best_path": best_path, "path_sum": best_path, "leaf_first": leaf_first, "sibling_path": sibling_path}
 )
 """Decoders by the word that a loss (`decoding`) and a checkpoint know them by: which channels mean what."""
+
+LEVELS: Mapping[str, Levels] = MappingProxyType(
+    {"best_path": of_levels, "path_sum": of_path_sums, "leaf_first": of_leaves, "sibling_path": of_siblings}
+)
+"""By the same words: for each level (B, C_l, P) the log-probabilities of its classes, from a tree and logits (B, N, P).
+"""
 
 
 def decoder(word: str) -> Decoder:

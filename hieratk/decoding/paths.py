@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor
@@ -51,9 +51,18 @@ def top_down(logits: Tensor, tree: TaxonomyTensors) -> Tensor:
     return by_chunks(decode, logits)
 
 
-def independent(logits: Tensor, tree: TaxonomyTensors) -> Tensor:
-    """The best class of every level by itself: need not be a path (`is_path` says where it is). For research."""
-    return by_chunks(lambda z: torch.stack([level.max(1).indices for level in tree.split(z)], 1), logits)
+def independent(
+    logits: Tensor,
+    tree: TaxonomyTensors,
+    *,
+    levels: Callable[[TaxonomyTensors, Tensor], Sequence[Tensor]] = TaxonomyTensors.split,
+) -> Tensor:
+    """The best class of every level by itself: need not be a path (`is_path` says where it is). For research.
+
+    levels: the scores of each level's classes; default the logits. What they are where the logits of a level are no
+    scores by themselves, `hieratk.decoding.LEVELS` knows.
+    """
+    return by_chunks(lambda z: torch.stack([level.max(1).indices for level in levels(tree, z)], 1), logits)
 
 
 def paths_of(leaves: Tensor, tree: TaxonomyTensors) -> Tensor:

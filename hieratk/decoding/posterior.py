@@ -25,9 +25,10 @@ Posterior: TypeAlias = Callable[[Tensor, TaxonomyTensors], Tensor]
 def path_posterior(logits: Tensor, tree: TaxonomyTensors, *, level_weights: Sequence[float] | None = None) -> Tensor:
     """softmax over leaves of sum_l a_l z^l[class of the leaf at l], a_l = 1 unless given: its mode is `best_path`.
 
-    A product of the levels' softmaxes, renormalised over the paths there are. With a_l = 1 every level's evidence
-    counts in full although the levels see the same pixel, so it is too sure; `tempered` with fitted temperatures
-    corrects that (docs/calibration.md). Raises ConfigError for a wrong number of weights.
+    With a_l = 1 the distribution that `bhccm` trains. After losses that give each level a softmax of its own it is the
+    product of these, renormalised over the paths there are, and too sure, as the levels see the same pixel and each
+    counts in full; `tempered` with fitted temperatures corrects that (docs/calibration.md). Raises ConfigError for a
+    wrong number of weights.
     """
     return path_scores(logits, tree, level_weights=level_weights).softmax(1)
 

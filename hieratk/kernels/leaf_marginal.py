@@ -1,14 +1,13 @@
-"""The marginal likelihood of the leaf level's softmax in one pass over the leaf logits, on the CPU.
+"""The marginal likelihood of one softmax over the leaves in one pass over the logits, on the CPU.
 
-The plain twin is `hieratk.losses.controls.MarginalLoss.terms`. Sums of u = exp(z) go up the tree, what each of them
-adds to the gradient comes down again; the gradient is written in the forward pass, chunk by chunk
-(`hieratk.kernels.level_loss.in_chunks`).
+The plain twin is `hieratk.losses.marginal.MarginalLoss.terms`. Logits add up down the tree to the scores of leaves;
+sums of u = exp(score) go up, what each of them adds to the gradient comes down again, and the gradient of the scores
+goes up to the logits. It is written in the forward pass, chunk by chunk (`hieratk.kernels.level_loss.in_chunks`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -22,41 +21,27 @@ from hieratk.tensors import TaxonomyTensors
 __all__ = ["leaf_marginal", "usable"]
 
 
-def leaf_marginal(
-    tree: TaxonomyTensors,
-    logits: Tensor,
-    labels: Tensor,
-    *,
-    level_weights: Sequence[float],
-    totals: Sequence[float] | None = None,
-    counts: Tensor | None = None,
-) -> Tensor:
-    """-sum_l level_weights[l] log P_l / totals[l] over the pixels with any label.
+def leaf_marginal(tree: TaxonomyTensors, logits: Tensor, labels: Tensor, shares: Tensor, *, paths: bool) -> Tensor:
+    """The sum over pixels and levels of shares[l, n] * -log P_l, n the channel at which the pixel's label ends.
 
-    logits (B, N, ...) of any float dtype on the CPU, labels (B, L, ...) int64; `MarginalLoss` defines P_l. totals:
-    default the number of pixels with any label. counts (L, N): what a pixel whose label ends at a channel counts at
-    each level; default 1.
+    logits (B, N, ...) of any float dtype on the CPU, labels (B, L, ...) int64, shares (L, N), 0 for the levels below
+    that of the channel. P_l is the sum of a softmax over the leaves below the class that the label names at level l.
+    The scores of leaves are the leaf logits, or, with `paths`, the sums of the logits along their paths.
 
     Returns a scalar in float32, or float64 for float64 logits; the gradient has the dtype of the logits, and can not be
     differentiated again.
     """
-    y = by_level(labels)
-    if totals is None:
-        totals = [float((y.amax(1) >= 0).count_nonzero()) if y.numel() else 0.0] * len(level_weights)
-    weights = [weight / (total or 1.0) for weight, total in zip(level_weights, totals, strict=True)]
-    value: Tensor = _LeafMarginal.apply(logits, y, counts, tree, weights)  # type: ignore[no-untyped-call]
+    value: Tensor = _LeafMarginal.apply(logits, by_level(labels), shares, tree, paths)  # type: ignore[no-untyped-call]
     return value
 
 
 class _LeafMarginal(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, logits: Tensor, y: Tensor, counts: Tensor | None, tree: TaxonomyTensors, weights: list[float]
-    ) -> Tensor:
+    def forward(ctx: Any, logits: Tensor, y: Tensor, shares: Tensor, tree: TaxonomyTensors, paths: bool) -> Tensor:
         dtype = torch.promote_types(logits.dtype, torch.float32)
 
         def worker(pixels: int) -> Work:
-            return _Chunk(tree, weights, counts, dtype, pixels).run
+            return _Chunk(tree, shares.to(dtype), pixels, paths=paths).run
 
         value, ctx.gradient = in_chunks(worker, logits, y, wanted=ctx.needs_input_grad[0])
         return value
@@ -70,37 +55,37 @@ class _LeafMarginal(torch.autograd.Function):
 class _Chunk:
     """The pass over one chunk after another, with scratch for `pixels` that is allocated once.
 
-    Scratch in (N, P): s, the sum of u over the leaves below each channel, and c, the factor of u that the labels put on
-    the gradient of the leaves below it.
+    Scratch in (N, P): s, the sum of u over the leaves below each channel; c, the factor of u that the labels put on the
+    gradient of the leaves below it, and then the gradient; t, the sum of logits down to each channel, and then what is
+    handed down.
     """
 
-    def __init__(
-        self, tree: TaxonomyTensors, weights: list[float], counts: Tensor | None, dtype: torch.dtype, pixels: int
-    ) -> None:
-        self.weights, self.dtype, self.n, self.sizes = weights, dtype, tree.channels, tree.sizes
-        self.counts = None if counts is None else counts.to(dtype)
+    def __init__(self, tree: TaxonomyTensors, shares: Tensor, pixels: int, *, paths: bool) -> None:
+        self.shares, self.dtype, self.paths = shares, shares.dtype, paths
+        self.n, self.sizes = tree.channels, tree.sizes
         self.first = torch.tensor([int(a) for a in tree.tables.offsets[:-1]]).unsqueeze(1)
         self.up = [tree.up(i) for i in range(1, tree.n_levels)]
         self.of_leaf = tree.paths - self.first.t()
-        self.memory = [torch.zeros(self.n * pixels, dtype=dtype) for _ in range(3)]
+        self.memory = [torch.zeros(self.n * pixels, dtype=self.dtype) for _ in range(3)]
         self.pixels = -1
 
     def run(self, z: Tensor, y: Tensor, gradient: Tensor | None) -> float:
         """What pixels z (b, N, p) with labels y (b, L, p) add to the loss; writes their gradient (b, N, p)."""
         images, _, width = z.shape
         self._resize(images * width)
-        first = self.n - self.sizes[-1]
-        x = z[:, first:].transpose(0, 1).to(self.dtype).reshape(self.sizes[-1], -1)
         labels = y.transpose(0, 1).reshape(len(self.sizes), -1)
         channel, known = channels_of(labels, self.first)
-        of_pixel = None if self.counts is None else self.counts.index_select(1, channel[-1])
-        share = self._shares(known, of_pixel)
+        share = self.shares.index_select(1, channel[-1]).mul_(known[0])
+        x = self._scores(z)
         if not self._sums(x):
             x = without_void(x, share)
             if not self._sums(x):
-                return self._safe(x, labels, share, gradient)
+                x = x - x.amax(0)
+                if not self._sums(x):
+                    return self._safe(x, labels, share, gradient)
         flat = torch.add(self.places, channel, alpha=self.pixels).reshape(-1)
-        picked = self.s.flat.index_select(0, flat).view_as(share)
+        # Where no class is named it counts for nothing, and must be in range.
+        picked = self.s.flat.index_select(0, flat).view_as(share).add_(1 - known)
         if not float(picked.min()) >= 1 / RANGE:
             return self._safe(x, labels, share, gradient)
         norm = self.s.levels[0].sum(0)
@@ -112,7 +97,8 @@ class _Chunk:
                 torch.index_select(self.c.levels[i], 0, up, out=self.t.levels[i + 1])
                 self.c.levels[i + 1].add_(self.t.levels[i + 1])
             found = torch.sub(share.sum(0) / norm, self.c.levels[-1], out=self.c.levels[-1])
-            self._write(found.mul_(self.s.levels[-1]), gradient)
+            found.mul_(self.s.levels[-1])
+            self._write(gradient)
         return value
 
     def _resize(self, pixels: int) -> None:
@@ -121,28 +107,29 @@ class _Chunk:
         self.pixels, self.places = pixels, torch.arange(pixels)
         self.s, self.c, self.t = (Rows(part, self.sizes, pixels) for part in self.memory)
 
-    def _shares(self, known: Tensor, of_pixel: Tensor | None) -> Tensor:
-        """(L, P): the weight of each level, handed to the deepest level above it that names a class, 0 elsewhere.
-
-        Below a coarse label the allowed leaves are those of the label: its own term again.
-        """
-        waiting = torch.zeros(known.shape[1], dtype=self.dtype)
-        shares = torch.empty(known.shape, dtype=self.dtype)
-        for i in range(len(self.weights) - 1, -1, -1):
-            waiting = waiting + (self.weights[i] if of_pixel is None else self.weights[i] * of_pixel[i])
-            torch.mul(waiting, known[i], out=shares[i])
-            waiting = waiting - shares[i]
-        return shares
+    def _scores(self, z: Tensor) -> Tensor:
+        """(V, P) of the leaves."""
+        if not self.paths:
+            return z[:, self.n - self.sizes[-1] :].transpose(0, 1).to(self.dtype).reshape(self.sizes[-1], -1)
+        levels = torch.split(z.transpose(0, 1).reshape(self.n, -1), list(self.sizes))
+        above = self.t.levels[0].copy_(levels[0])
+        for level, up, here in zip(levels[1:], self.up, self.t.levels[1:], strict=True):
+            above = torch.index_select(above, 0, up, out=here).add_(level)
+        return above
 
     def _sums(self, x: Tensor) -> bool:
         """u and its sums up the tree to s; whether the whole is in range."""
         levels = self.s.levels
         torch.exp(x, out=levels[-1])
-        for i in range(len(self.up) - 1, -1, -1):
-            levels[i].zero_().index_add_(0, self.up[i], levels[i + 1])
+        self._add_up(self.s)
         least, most = levels[0].sum(0).aminmax()
         # Written so that NaN is out of range.
         return float(least) >= 1 / RANGE and float(most) <= RANGE
+
+    def _add_up(self, rows: Rows) -> None:
+        """Each row above the leaves becomes the sum of those right below it."""
+        for i in range(len(self.up) - 1, -1, -1):
+            rows.levels[i].zero_().index_add_(0, self.up[i], rows.levels[i + 1])
 
     def _safe(self, x: Tensor, labels: Tensor, share: Tensor, gradient: Tensor | None) -> float:
         """The same in log space, level by level: several times as slow, for logits of any size."""
@@ -156,11 +143,15 @@ class _Chunk:
             value += ((log_norm - inside.logsumexp(0)) * weight).sum()
             found -= inside.softmax(0).mul_(weight)
         if gradient is not None:
-            self._write(found, gradient)
+            self.c.levels[-1].copy_(found)
+            self._write(gradient)
         return float(value)
 
-    def _write(self, found: Tensor, gradient: Tensor) -> None:
+    def _write(self, gradient: Tensor) -> None:
+        """The gradient of the leaves' scores, in c, to gradient (b, N, p)."""
         images, _, width = gradient.shape
-        first = self.n - self.sizes[-1]
-        gradient[:, :first] = 0
-        gradient[:, first:].transpose(0, 1).copy_(found.view(-1, images, width))
+        if self.paths:
+            self._add_up(self.c)
+        else:
+            self.c.all[: self.n - self.sizes[-1]] = 0
+        gradient.transpose(0, 1).copy_(self.c.all.view(self.n, images, width))

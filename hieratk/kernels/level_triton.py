@@ -82,13 +82,13 @@ class _LevelLoss(torch.autograd.Function):
             # The graph was kept for a second time, and the first has taken what the forward pass had written.
             logits, y = ctx.saved_tensors
             _, gradient = _run(logits, y, ctx.tables, ctx.weights)
-        _scale(gradient, grad)
+        scale_(gradient, grad)
         return gradient, None, None, None
 
 
 def _run(logits: Tensor, y: Tensor, tables: Tables, weights: Weights) -> tuple[Tensor, Tensor]:
     """The value, and its gradient in the shape of the logits."""
-    from hieratk.kernels.level_triton_code import bhccm
+    from hieratk.kernels.level_triton_code import level_terms
 
     z = logits.detach().flatten(2) if logits.ndim > 2 else logits.detach().unsqueeze(2)
     z = z.contiguous()
@@ -99,7 +99,7 @@ def _run(logits: Tensor, y: Tensor, tables: Tables, weights: Weights) -> tuple[T
     walk = _walk(tables, z.device)
     ce, binary = (torch.tensor(w, dtype=torch.float32, device=z.device) for w in (weights.ce, weights.binary))
     if images and pixels:
-        bhccm[(blocks, images)](
+        level_terms[(blocks, images)](
             *(z, y, gradient, value, value if weights.counts is None else weights.counts.float().contiguous()),
             *(walk.channel, walk.level, walk.own, walk.place, walk.end, walk.first, ce, binary),
             pixels,
@@ -117,7 +117,7 @@ def _run(logits: Tensor, y: Tensor, tables: Tables, weights: Weights) -> tuple[T
     return value.sum(), gradient.view(logits.shape)
 
 
-def _scale(gradient: Tensor, grad: Tensor) -> None:
+def scale_(gradient: Tensor, grad: Tensor) -> None:
     """Multiply in place by a scalar on the device; where it is 1, as after a plain `backward`, nothing is moved."""
     from hieratk.kernels.level_triton_code import scale
 

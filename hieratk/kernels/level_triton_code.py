@@ -35,7 +35,7 @@ def _softplus(x):
 
 
 @triton.jit
-def bhccm(
+def level_terms(
     z, y, g, value, counts, channel, level, own, place, end, first, ce, binary, pixels, blocks,
     N: tl.constexpr, L: tl.constexpr, LP: tl.constexpr, BLOCK: tl.constexpr, MARGINAL: tl.constexpr,
     BINARY: tl.constexpr, CONSTRAINED: tl.constexpr, WEIGHTED: tl.constexpr,

@@ -12,13 +12,14 @@ from hieratk.errors import ConfigError
 from hieratk.losses.bhccm import BHCCMLoss
 from hieratk.losses.c_hmcnn import CHMCNNLoss
 from hieratk.losses.conditional import ConditionalLoss, HXELoss, SoftLabelsLoss
-from hieratk.losses.controls import FlatCELoss, LevelBCELoss, LevelCELoss, MarginalLoss
+from hieratk.losses.controls import FlatCELoss, LevelBCELoss, LevelCELoss
 from hieratk.losses.hssn import HSSNLoss, TreeTripletLoss
 from hieratk.losses.labels import LabelSets, SetLabels
 from hieratk.losses.logicseg import LogicSegLoss
+from hieratk.losses.marginal import MarginalLoss
 from hieratk.losses.node_loss import NodeLoss
 from hieratk.losses.options import Coarse, Reduction
-from hieratk.losses.path import PathLoss
+from hieratk.losses.tree_min import TreeMinLoss
 from hieratk.losses.two_way import SoftTwoWayLoss
 from hieratk.plugins import available, load
 
@@ -37,11 +38,11 @@ __all__ = [
     "LogicSegLoss",
     "MarginalLoss",
     "NodeLoss",
-    "PathLoss",
     "Reduction",
     "SetLabels",
     "SoftLabelsLoss",
     "SoftTwoWayLoss",
+    "TreeMinLoss",
     "TreeTripletLoss",
     "by_name",
     "decoding_of",
@@ -50,11 +51,11 @@ __all__ = [
 NAMES: Mapping[str, type[NodeLoss]] = MappingProxyType(
     {
         "bhccm": BHCCMLoss,
+        "tree-min": TreeMinLoss,
         "level-ce": LevelCELoss,
         "level-bce": LevelBCELoss,
         "flat-ce": FlatCELoss,
         "marginal": MarginalLoss,
-        "path": PathLoss,
         "conditional": ConditionalLoss,
         "hxe": HXELoss,
         "soft-labels": SoftLabelsLoss,

@@ -27,7 +27,7 @@ class CHMCNNLoss(NodeLoss):
     them.
 
     Source: Giunchiglia and Lukasiewicz (NeurIPS 2020), the max constraint module and loss, known; logit space, the mean
-    level by level (so that it compares with `bhccm`) and ce_weight = 0, chosen.
+    level by level (so that it compares with `tree-min`) and ce_weight = 0, chosen.
     """
 
     def __init__(

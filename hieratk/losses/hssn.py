@@ -17,7 +17,7 @@ from hieratk.tensors import TaxonomyTensors
 
 
 class HSSNLoss(LevelLoss):
-    """sum_l w_l CE_l + tree_weight L_TM with the focal factor (1 - p)^focal: `BHCCMLoss` with the constants of HSSN.
+    """sum_l w_l CE_l + tree_weight L_TM with the focal factor (1 - p)^focal: `TreeMinLoss` with the constants of HSSN.
 
     Source: Li et al., "Deep Hierarchical Semantic Segmentation" (CVPR 2022), equations 5 and 6; focal = 2, known;
     tree_weight = 5 and w_l = 1 from its released code, known; trees of any depth and coarse labels, chosen. Its second

@@ -5,7 +5,7 @@ one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 import torch
@@ -70,11 +70,11 @@ class NodeLoss(nn.Module, ABC):
             return found.view(logits.shape[0], *logits.shape[2:]) if self.reduction == "none" else found
 
 
-class LevelLoss(NodeLoss):
-    """A loss of level cross-entropies and binary terms (`terms.level_terms`); abstract too.
+class FusedLoss(NodeLoss):
+    """A loss with a fused path, beside its terms, for labels that are classes; abstract too.
 
-    It takes the fused path on the CPU (`hieratk.kernels.level_loss`), and on CUDA where triton is installed
-    (`hieratk.kernels.level_triton`), except for `reduction="none"`, a focal exponent, and inside torch.compile.
+    level_weights: w_l of its cross-entropies. sets: whether a label counts at the levels below it, as the set of the
+    classes that it allows; finer labels then stand for coarser ones.
     """
 
     def __init__(
@@ -82,25 +82,33 @@ class LevelLoss(NodeLoss):
         taxonomy: Taxonomy,
         class_weights: Mapping[str, float] | None,
         reduction: str,
-        level_options: LevelOptions,
+        level_weights: Sequence[float],
+        *,
+        sets: bool,
     ) -> None:
         super().__init__(taxonomy, class_weights, reduction)
-        self.options = level_options
-        self.stratified = level_options.marginal
+        self.level_weights = tuple(level_weights)
+        self.sets = self.stratified = sets
 
-    def terms(self, target: Target, z: Tensor) -> list[Term]:
-        return terms.level_terms(target, z, self.options)
+    @abstractmethod
+    def usable(self, logits: Tensor) -> bool:
+        """Whether `fused` can run."""
+
+    @abstractmethod
+    def fused(self, logits: Tensor, labels: Tensor, totals: Totals | None, counts: Tensor | None) -> Tensor:
+        """The sum of all terms, each divided by its total (default: the pixels that it runs over), of class indices.
+
+        counts (L, N): what a pixel whose label ends at a channel counts at each level; default 1.
+        """
 
     def forward(self, logits: Tensor, labels: Labels) -> Tensor:
-        usable = kernels.usable(logits) or level_triton.usable(logits)
-        if self.reduction == "none" or self.options.focal or not usable:
+        if self.reduction == "none" or not self.usable(logits):
             return super().forward(logits, labels)
         terms.check_shapes(self.tree, logits, labels)
         with torch.autocast(logits.device.type, enabled=False):
-            return self._fused(logits, labels)
+            return self._in_parts(logits, labels)
 
-    def _fused(self, logits: Tensor, labels: Labels) -> Tensor:
-        chosen = self.options
+    def _in_parts(self, logits: Tensor, labels: Labels) -> Tensor:
         sets = isinstance(labels, SetLabels) and bool((labels.entry >= 0).any())
         index = labels.index if isinstance(labels, SetLabels) else labels
         totals, counts, target = None, None, None
@@ -113,18 +121,7 @@ class LevelLoss(NodeLoss):
         if sets and target is not None and target.entry is not None:
             # The fused path knows classes only: pixels with a set are void there, and get the plain terms below.
             index = index.flatten(2).masked_fill((target.entry >= 0).unsqueeze(1), -1).view(index.shape)
-        fused = level_triton.level_loss if logits.is_cuda else kernels.level_loss
-        value = fused(
-            self.tree,
-            logits,
-            index,
-            level_weights=chosen.level_weights,
-            marginal=chosen.marginal,
-            binary_weight=chosen.binary_weight,
-            constrained=chosen.constrained,
-            totals=totals,
-            counts=counts,
-        )
+        value = self.fused(logits, index, totals, counts)
         return value + self._of_sets(logits, target, totals) if sets and target is not None and totals else value
 
     def _totals(self, target: Target) -> Totals:
@@ -132,15 +129,65 @@ class LevelLoss(NodeLoss):
         levels = range(self.tree.n_levels)
         if self.reduction == "sum":
             return Totals([1.0] * len(levels), [1.0] * len(levels))
-        ce = [target.total(i, named=not self.options.marginal) or 1.0 for i in levels]
+        ce = [target.total(i, named=not self.sets) or 1.0 for i in levels]
         return Totals(ce, [target.total(i, named=True) or 1.0 for i in levels])
 
     def _of_sets(self, logits: Tensor, target: Target, totals: Totals) -> Tensor:
         """The terms of the pixels whose label is a set."""
         few, image, pixel = target.with_sets()
         z = logits.flatten(2)[image, :, pixel].t().unsqueeze(0)
-        divisors = [t for t, weight in zip(totals.ce, self.options.level_weights, strict=True) if weight]
+        divisors = [t for t, weight in zip(totals.ce, self.level_weights, strict=True) if weight]
         found = self.terms(few, terms.prepare(z, few))
         divisors += totals.binary[: len(found) - len(divisors)]
         parts = [t.factor * (t.values * t.counts).sum() / d for t, d in zip(found, divisors, strict=True)]
         return torch.stack(parts).sum()
+
+
+class LevelLoss(FusedLoss):
+    """A loss of level cross-entropies and binary terms (`terms.level_terms`).
+
+    It takes the fused path on the CPU (`hieratk.kernels.level_loss`), and on CUDA where triton is installed
+    (`hieratk.kernels.level_triton`), except for `reduction="none"`, a focal exponent, and inside torch.compile.
+    """
+
+    def __init__(
+        self,
+        taxonomy: Taxonomy,
+        class_weights: Mapping[str, float] | None,
+        reduction: str,
+        level_options: LevelOptions,
+    ) -> None:
+        super().__init__(taxonomy, class_weights, reduction, level_options.level_weights, sets=level_options.marginal)
+        self.options = level_options
+
+    def terms(self, target: Target, z: Tensor) -> list[Term]:
+        return terms.level_terms(target, z, self.options)
+
+    def usable(self, logits: Tensor) -> bool:
+        return not self.options.focal and (kernels.usable(logits) or level_triton.usable(logits))
+
+    def fused(self, logits: Tensor, labels: Tensor, totals: Totals | None, counts: Tensor | None) -> Tensor:
+        return level_kernel(self.tree, logits, labels, self.options, totals, counts)
+
+
+def level_kernel(
+    tree: TaxonomyTensors,
+    logits: Tensor,
+    labels: Tensor,
+    options: LevelOptions,
+    totals: Totals | None,
+    counts: Tensor | None,
+) -> Tensor:
+    """`terms.level_terms` of class indices in one pass, where the logits lie."""
+    kernel = level_triton.level_loss if logits.is_cuda else kernels.level_loss
+    return kernel(
+        tree,
+        logits,
+        labels,
+        level_weights=options.level_weights,
+        marginal=options.marginal,
+        binary_weight=options.binary_weight,
+        constrained=options.constrained,
+        totals=totals,
+        counts=counts,
+    )

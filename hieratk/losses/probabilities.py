@@ -1,4 +1,4 @@
-"""Log-probabilities of the classes of every level that agree with each other: a class is the sum of those below it."""
+"""Log-probabilities of the classes of every level. Except in `of_levels` a class is the sum of those below it."""
 
 from __future__ import annotations
 
@@ -37,9 +37,19 @@ def leaf_marginals(tree: TaxonomyTensors, log_leaves: Tensor) -> list[Tensor]:
     return found[::-1]
 
 
+def of_levels(tree: TaxonomyTensors, z: Tensor) -> list[Tensor]:
+    """For each level (B, C_l, P) its own log-softmax: these need not agree."""
+    return [F.log_softmax(level, dim=1) for level in tree.split(z)]
+
+
 def of_leaves(tree: TaxonomyTensors, z: Tensor) -> list[Tensor]:
     """`leaf_marginals` of the softmax of the leaf level; the logits of coarser levels take no part."""
     return leaf_marginals(tree, F.log_softmax(tree.split(z)[-1], dim=1))
+
+
+def of_path_sums(tree: TaxonomyTensors, z: Tensor) -> list[Tensor]:
+    """`leaf_marginals` of the softmax over leaves of the sums of the logits along their paths."""
+    return leaf_marginals(tree, of_paths(tree, tree.split(z)))
 
 
 def of_siblings(tree: TaxonomyTensors, z: Tensor) -> list[Tensor]:

@@ -96,7 +96,10 @@ class LabelTerm(nn.Module):
         self.sets = LabelSets(prepared.taxonomy) if isinstance(self.loss, NodeLoss) else None
         tables = compile_tables(prepared.taxonomy)
         self.adjusted = LogitAdjustment(
-            log_priors(prepared.labelled.survey, tables), tables, tau=run.schedule.logit_adjustment
+            # Along a path the logits add up, and so must the priors.
+            log_priors(prepared.labelled.survey, tables, given_parent=self.decoding == "path_sum"),
+            tables,
+            tau=run.schedule.logit_adjustment,
         )
 
     def forward(self, logits: Tensor, rows: Tensor) -> Tensor:

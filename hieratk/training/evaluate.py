@@ -13,7 +13,7 @@ import torch
 
 from hieratk.checkpoints import open_checkpoint
 from hieratk.data.scenes import SceneReader
-from hieratk.decoding import decoder, independent
+from hieratk.decoding import LEVELS, decoder, independent
 from hieratk.metrics import LevelMetrics, LevelScores
 from hieratk.models import HierarchicalModel
 from hieratk.prediction.scene import stream
@@ -27,8 +27,7 @@ Progress = Callable[[int, int], None]
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Scores by level name; `consistency` is the share of scored pixels whose levels form one root-to-leaf path, for
-    the
-    map's decoding (best path: always 1), `independent_consistency` for one argmax a level."""
+    the map's decoding (a path: always 1), `independent_consistency` for the most probable class of each level."""
 
     split: str
     levels: Mapping[str, LevelScores]
@@ -102,7 +101,7 @@ def evaluate_model(
                 )
                 labels = tree.labels(torch.from_numpy(rows).to(device))
                 paths.update(decode(logits, tree), labels)
-                free.update(independent(logits, tree), labels)
+                free.update(independent(logits, tree, levels=LEVELS[model.decoding]), labels)
     levels = paths.compute()
     return Scores(split, levels, paths.consistency(), free.consistency(), max(s.pixels for s in levels.values()))
 

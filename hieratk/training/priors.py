@@ -14,8 +14,10 @@ from hieratk.errors import ConfigError
 from hieratk.taxonomy.tables import Tables
 
 
-def log_priors(survey: Survey, tables: Tables) -> Tensor:
-    """(N,) float32: the logarithm of each channel's share of the training pixels that are labelled at its level.
+def log_priors(survey: Survey, tables: Tables, *, given_parent: bool = False) -> Tensor:
+    """(N,) float32: the logarithm of each channel's share of the training pixels that are labelled at its level; or,
+    `given_parent`, of those that lie in its parent too. The sum of the latter along a path is the logarithm of the
+    leaf's share, where all labels are leaves.
 
     A class without a training pixel gets 0, the largest a logarithm of a share can be: nothing then favours it.
     """
@@ -24,7 +26,8 @@ def log_priors(survey: Survey, tables: Tables) -> Tensor:
     for level, (first, end) in enumerate(zip(tables.offsets[:-1], tables.offsets[1:], strict=True)):
         known = tables.index[:, level] >= 0
         pixels = np.bincount(tables.index[known, level], counts[known], minlength=end - first)
-        share = pixels / max(pixels.sum(), 1)
+        of = np.bincount(tables.up[level - 1], pixels)[tables.up[level - 1]] if given_parent and level else pixels.sum()
+        share = pixels / np.maximum(of, 1)
         found[first:end] = np.log(share, where=share > 0, out=np.zeros_like(share))
     return torch.tensor(found, dtype=torch.float32)
 
@@ -34,7 +37,9 @@ class LogitAdjustment:
 
     The network then explains what the image adds to how common a class is; at prediction, without the addend, rare
     classes are no longer outvoted (Menon et al. 2021, "Long-tail learning via logit adjustment", eq. 10, known; used
-    here for every level's logits at once, chosen). tau = 0 changes nothing, 1 aims at equal weight for all classes.
+    here for every level's logits at once, chosen). tau = 0 changes nothing, 1 aims at equal weight for all classes: of
+    each level where every level has its own softmax, of the leaves where logits add up along paths and priors are those
+    given the parent.
 
     `tau` is one number, or one a level, coarse to fine: a rare class that stands alone at a coarse level can be helped
     there while the finer levels stay near their priors. Raises ConfigError for another number of levels.

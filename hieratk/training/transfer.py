@@ -148,6 +148,8 @@ class Transferring:
                 even=self.options.even,
                 confidence=self.options.confidence,
                 shuffle=self.options.shuffle,
+                decoding=self._term.decoding,
+                source_decoding=source.decoding,
             )
         self._means = source.prototypes().means if self.options.prototypes else None
         self._trees = trees

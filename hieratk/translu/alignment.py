@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from hieratk.decoding import LEVELS
 from hieratk.errors import TransferError
 from hieratk.taxonomy.tables import Tables
 from hieratk.tensors import TaxonomyTensors
@@ -95,6 +96,8 @@ class Alignment(nn.Module):
             term moves the siblings as one and leaves their order to the labels (chosen).
         confidence: pixels count by the largest Q to this power: 0 counts all alike.
         shuffle: the negative control: at every level each class of the source is taken for the next one.
+        decoding, source_decoding: how the logits of the target and of the source are read
+            (`hieratk.decoding.LEVELS`).
 
     Raises TransferError for a plan that excludes nothing.
     """
@@ -108,8 +111,11 @@ class Alignment(nn.Module):
         even: bool = True,
         confidence: float = 0.0,
         shuffle: bool = False,
+        decoding: str = "best_path",
+        source_decoding: str = "best_path",
     ) -> None:
         super().__init__()
+        self._said, self._heard = LEVELS[source_decoding], LEVELS[decoding]
         self.source, self.target = source, target
         self.even, self.confidence = even, confidence
         self.hearings = hearings(plan, source.tables, target.tables)
@@ -127,15 +133,15 @@ class Alignment(nn.Module):
     def forward(self, logits: Tensor, source_logits: Tensor, where: Tensor) -> Tensor:
         with torch.autocast(logits.device.type, enabled=False):
             total = logits.new_zeros((), dtype=torch.float32)
+            heard = self._heard(self.target, _pixels(logits, where))
+            said = self._said(self.source, _pixels(source_logits.detach(), where))
             for hearing in self.hearings:
-                z = self.target.split(logits)[hearing.level].movedim(1, -1)[where].float()
-                said = self.source.split(source_logits)[hearing.source_level].detach().movedim(1, -1)[where].float()
-                q = said.softmax(1) @ self.get_buffer(f"parts_{hearing.level}").T
-                total = total + self._level(hearing.level, z, q)
+                q = said[hearing.source_level].exp()[0].T @ self.get_buffer(f"parts_{hearing.level}").T
+                total = total + self._level(hearing.level, heard[hearing.level][0].T, q)
         return total
 
     def _level(self, level: int, z: Tensor, q: Tensor) -> Tensor:
-        """The mean over pixels (n) for logits z (n, C) of a level and probabilities q (n, K) of its parts."""
+        """The mean over pixels (n): log-probabilities z (n, C) of a level, probabilities q (n, K) of its parts."""
         groups, allowed = self.get_buffer(f"groups_{level}"), self.get_buffer(f"allowed_{level}")
         together = _log_sum(z, groups)
         if self.even:
@@ -145,6 +151,11 @@ class Alignment(nn.Module):
         if self.confidence:
             terms = terms * q.amax(1) ** self.confidence
         return terms.sum() / max(len(terms), 1)
+
+
+def _pixels(logits: Tensor, where: Tensor) -> Tensor:
+    """(1, N, n) float32: the logits (B, N, H, W) of the pixels of a mask (B, H, W)."""
+    return logits.movedim(1, -1)[where].float().T.unsqueeze(0)
 
 
 def _log_sum(z: Tensor, members: Tensor) -> Tensor:
