@@ -361,9 +361,11 @@ def test_leaf_marginal_takes_the_fast_form_while_the_label_is_not_e35_times_less
     labels = tree.encode(torch.randint(0, 8, (1, 40, 40)) if void else torch.randint(1, 8, (1, 40, 40)))
     logits = torch.randn(1, tree.channels, 40, 40)
     sure = logits + 100 * torch.rand(1, 1, 40, 40)
-    where_void = torch.where((labels < 0).all(1, keepdim=True), 100 * logits, sure)
+    is_void = (labels < 0).all(1, keepdim=True)
+    where_void = torch.where(is_void, 100 * logits, sure)
+    unlikely = logits - 80 * is_void * (torch.arange(tree.channels) == 0).view(1, -1, 1, 1)
     with patch.object(leaf_marginal._Chunk, "_safe", side_effect=AssertionError("the safe form was taken")):
-        for z in (logits, sure, where_void):
+        for z in (logits, sure, where_void, unlikely):
             loss(z, labels)
         with pytest.raises(AssertionError, match="safe form"):
             loss(logits * 100, labels)

@@ -264,6 +264,17 @@ def test_focal_tree_min_is_a_product_and_fades_for_the_sure() -> None:
     assert with_focal.item() == pytest.approx(without.item() / 4, rel=1e-6)
 
 
+@pytest.mark.parametrize("focal", [0.0, 2.0])
+def test_the_tree_term_of_bhccm_is_that_of_tree_min(focal: float) -> None:
+    tree = TaxonomyTensors(RAGGED)
+    torch.manual_seed(0)
+    labels = tree.encode(torch.randint(0, 8, (1, 8, 8)))
+    logits = torch.randn(1, tree.channels, 8, 8, dtype=torch.float64)
+    with_term, without = (BHCCMLoss(RAGGED, tree_weight=w, focal=focal)(logits, labels) for w in (3.0, 0.0))
+    expected = TreeMinLoss(RAGGED, focal=focal)(logits, labels) - TreeMinLoss(RAGGED, tree_weight=0.0)(logits, labels)
+    torch.testing.assert_close(with_term - without, 3 * expected)
+
+
 def test_probabilities_of_every_level_sum_up_the_tree() -> None:
     for seed in TREES:
         taxonomy, _, logits, _, _ = case(seed)

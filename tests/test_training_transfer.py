@@ -7,6 +7,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -22,7 +23,7 @@ from hieratk.rasters import Raster
 from hieratk.training.evaluate import evaluate
 from hieratk.training.fit import Interrupted, Step, fit
 from hieratk.training.setup import Prepared, prepare
-from hieratk.training.transfer import carry_out, everywhere, prepared_run
+from hieratk.training.transfer import Transferring, carry_out, everywhere, prepared_run
 from hieratk.transfer.document import load as load_plan
 from hieratk.transfer.plan import TransferPlan
 from hieratk.transfer.planning import plan
@@ -59,6 +60,19 @@ def scene(tmp_path: Path) -> Path:
 def target(scene: Path, source: Checkpoint, *overrides: str) -> tuple[TransferPlan, Prepared]:
     prepared = prepare(prepared_run(read_run(scene / "run.yaml", overrides), source), folder=scene)
     return plan(source.taxonomy, prepared.taxonomy), prepared
+
+
+@pytest.mark.parametrize(
+    ("loss", "word"), [("bhccm", "path_sum"), ("tree-min", "best_path"), ("marginal", "leaf_first")]
+)
+def test_alignment_reads_logits_as_the_losses_train_them(scene: Path, source: Checkpoint, loss: str, word: str) -> None:
+    made, prepared = target(scene, source, f"loss={loss}")
+    flat = replace(source, decoding="leaf_first")
+    for branch in (source, flat):
+        with patch("hieratk.training.transfer.Alignment") as term:
+            Transferring(made, branch, prepared)
+        assert term.call_args.kwargs["decoding"] == word
+        assert term.call_args.kwargs["source_decoding"] == branch.decoding
 
 
 def test_a_transfer_from_end_to_end(scene: Path, source: Checkpoint) -> None:
