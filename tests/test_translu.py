@@ -15,6 +15,7 @@ from torch import nn
 from hieratk.diagnostics import Source
 from hieratk.errors import TransferError
 from hieratk.heads import NodeHead
+from hieratk.losses.probabilities import of_path_sums
 from hieratk.models import build
 from hieratk.taxonomy.reader import read
 from hieratk.taxonomy.tables import compile_tables
@@ -80,6 +81,44 @@ def test_a_split_keeps_the_probability_of_the_whole(moved: TransferPlan) -> None
     crops = [ids.index(name) for name in ("rice", "corn", "soy")]
     torch.testing.assert_close(target[:, crops].sum(1), source[:, compile_tables(COVER).channel_ids(1).index("crops")])
     torch.testing.assert_close(target[:, ids.index("trees")], source[:, 1])
+
+
+def test_along_paths_a_split_keeps_the_probability_at_every_level(moved: TransferPlan) -> None:
+    quiet = replace(moved, rows=tuple(replace(row, noise=0.0) for row in moved.rows))
+    head, cover, crops = filled_head(7, COVER), compile_tables(COVER), compile_tables(CROPS)
+    new = expand_head(head, expansion(quiet, cover, crops, along_paths=True))
+    features = torch.randn(2, 7, 3, 3)
+    said = of_path_sums(TaxonomyTensors(COVER), head(features).flatten(2))
+    now = of_path_sums(TaxonomyTensors(CROPS), new(features).flatten(2))
+    for level in (0, 1):
+        ids = cover.channel_ids(level)
+        found = [now[level][:, crops.channel_ids(level).index(id_)] for id_ in ids]
+        torch.testing.assert_close(torch.stack(found, 1), said[level], rtol=1e-4, atol=1e-5)
+    of_crops = now[2][:, [crops.channel_ids(2).index(id_) for id_ in ("rice", "corn", "soy")]]
+    whole = said[1][:, cover.channel_ids(1).index("crops")]
+    torch.testing.assert_close(of_crops.logsumexp(1), whole, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(of_crops[:, 0], of_crops[:, 2], rtol=1e-4, atol=1e-5)
+    kept = channel(COVER, "trees", 1), channel(CROPS, "trees", 1)
+    assert torch.equal(head.classify.weight[kept[0]], new.classify.weight[kept[1]])
+
+
+def test_along_paths_a_class_that_splits_twice_keeps_its_probability() -> None:
+    one = tree("levels: [a]\ntree: {land: 1, water: 2}\n", id_="one")
+    three = tree(
+        "levels: [a, b, c]\ntree: {land: {crops: {rice: 4, corn: 5}, trees: {oak: 6, fir: 7, elm: 8}}, water: 2}\n",
+        id_="three",
+    )
+    made = plan(one, three)
+    quiet = replace(made, rows=tuple(replace(row, noise=0.0) for row in made.rows))
+    head = filled_head(5, one)
+    how = expansion(quiet, compile_tables(one), compile_tables(three), along_paths=True)
+    assert not how.fresh.any()
+    features = torch.randn(1, 5, 2, 2)
+    said = head(features).flatten(2).log_softmax(1)
+    now = of_path_sums(TaxonomyTensors(three), expand_head(head, how)(features).flatten(2))
+    torch.testing.assert_close(now[0], said, rtol=1e-4, atol=1e-5)
+    shares = (now[2].exp() / now[0].exp()[:, :1])[:, :5]
+    torch.testing.assert_close(shares, torch.full_like(shares, 1 / 5), rtol=1e-4, atol=1e-5)
 
 
 def test_noise_is_small_and_its_own_for_each_class(moved: TransferPlan) -> None:

@@ -163,7 +163,12 @@ class Transferring:
         old = model.source.head
         fits = old.classify.in_channels == model.net.channels
         if self.options.start == "plan" and fits:
-            how = expansion(self._plan, compile_tables(self._source.taxonomy), compile_tables(self._prepared.taxonomy))
+            how = expansion(
+                self._plan,
+                compile_tables(self._source.taxonomy),
+                compile_tables(self._prepared.taxonomy),
+                along_paths=model.decoding == "path_sum",
+            )
             model.head = expand_head(old, how, seed=run.run.seed)
         if self._means is not None:
             self._pull = PrototypeTerm(self._plan, self._means, *self._trees, channels=model.net.channels)

@@ -44,7 +44,7 @@ class Expansion:
     keys: tuple[str, ...]
 
 
-def expansion(plan: TransferPlan, source: Tables, target: Tables) -> Expansion:
+def expansion(plan: TransferPlan, source: Tables, target: Tables, *, along_paths: bool = False) -> Expansion:
     """The plan's rows in channels of both heads.
 
     A class has one channel at its own level and, where it ends above the last level, carried copies below. A copy
@@ -54,6 +54,10 @@ def expansion(plan: TransferPlan, source: Tables, target: Tables) -> Expansion:
     channel s starts channels of that level: k siblings out of one row get -log k each, so the level's probability of
     all of them together is that of the row they come from; one class out of m rows gets +log m (chosen: mass is kept
     exactly for a split, and up to Jensen's inequality for a merge).
+
+    `along_paths` is for a target whose logits add up along paths, so that these sums keep the mass: a channel is not
+    started again from a row that the one above it has in its sum, and its shift is what is left of -log k after that of
+    the one above (chosen; exact where a path of the target has the rows of one path of the source).
     """
     rows = {row.node: row for row in plan.rows}
     shared = _shared_levels(source, target)
@@ -75,15 +79,15 @@ def expansion(plan: TransferPlan, source: Tables, target: Tables) -> Expansion:
                 entries.append((channel, nearest[1], part))
     found = np.array([entry[:2] for entry in entries], np.int64).reshape(-1, 2)
     weight = np.array([entry[2] for entry in entries])
-    return Expansion(
-        found[:, 0],
-        found[:, 1],
-        weight,
-        np.where(kept, 0.0, _shift(found, weight, source.channels, target)),
-        np.where(kept, 0.0, noise),
-        np.bincount(found[:, 0], minlength=target.channels) == 0,
-        tuple(keys),
-    )
+    shift = np.where(kept, 0.0, _shift(found, weight, source.channels, target))
+    fresh = np.bincount(found[:, 0], minlength=target.channels) == 0
+    if along_paths:
+        above = _above(target)
+        there = set(entries)
+        rest = [e for e, (channel, row, part) in enumerate(entries) if (above[channel], row, part) not in there]
+        found, weight = found[rest], weight[rest]
+        shift = np.where(kept | (above < 0), shift, shift - shift[above])
+    return Expansion(found[:, 0], found[:, 1], weight, shift, np.where(kept, 0.0, noise), fresh, tuple(keys))
 
 
 def expand_head(head: NodeHead, how: Expansion, *, seed: int = 0) -> NodeHead:
@@ -138,6 +142,12 @@ def _starts(row: PlanRow, rows: dict[str, PlanRow]) -> tuple[tuple[str, float], 
     while not row.start and row.action == "new" and row.under is not None and row.reason == "parent":
         row = rows[row.under]
     return row.start
+
+
+def _above(tables: Tables) -> Ints:
+    """(N,) the channel one level above that holds each channel, -1 on the first level."""
+    parts = [up + first for up, first in zip(tables.up, tables.offsets[:-2], strict=True)]
+    return np.concatenate([np.full(tables.sizes[0], -1), *parts]).astype(np.int64)
 
 
 def _channels(tables: Tables) -> dict[str, list[tuple[int, int]]]:
