@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 import hieratk as hk
-from hieratk.kernels import level_loss as fused
+from hieratk.kernels import chunks
 from hieratk.losses import NAMES, BHCCMLoss, terms
 from hieratk.losses.options import weights_of_levels
 from hieratk.losses.target import Target
@@ -181,12 +181,12 @@ def chunk_sizes(images: int, size: int, rounds: int) -> None:
     loss = BHCCMLoss(taxonomy)
 
     def call(exponent: int) -> float:
-        fused.CHUNK = 2**exponent
+        chunks.CHUNK = 2**exponent
         return step(loss, logits, labels)
 
-    default = fused.CHUNK
+    default = chunks.CHUNK
     found = times({f"2**{e}": lambda e=e: call(e) for e in range(15, 22)}, rounds)
-    fused.CHUNK = default
+    chunks.CHUNK = default
     print("\nbhccm, mm5b, by logits a chunk: " + ", ".join(f"{name} {s * 1e3:.0f} ms" for name, s in found.items()))
 
 

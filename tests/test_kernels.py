@@ -22,7 +22,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from hieratk.kernels import leaf_marginal, level_triton
+from hieratk.kernels import chunks, gpu, leaf_marginal, level_triton
 from hieratk.kernels import level_loss as fused
 from hieratk.kernels import threads as kernel_threads
 from hieratk.kernels.level_chunk import Chunk
@@ -60,7 +60,7 @@ def both(
     logits: Tensor,
     labels: Tensor,
     *,
-    chunk: int = fused.CHUNK,
+    chunk: int = chunks.CHUNK,
     marginal: bool = True,
     binary_weight: float = 1.0,
     constrained: bool = True,
@@ -70,7 +70,7 @@ def both(
     weights = [1.0 + i for i in range(tree.n_levels)]
     for call in (fused.level_loss, plain_level_loss):
         z = logits.detach().requires_grad_()
-        with patch.object(fused, "CHUNK", chunk):
+        with patch.object(chunks, "CHUNK", chunk):
             value = call(
                 tree,
                 z,
@@ -104,7 +104,7 @@ def test_equals_its_twin_in_chunks_of_any_size(taxonomy: Taxonomy, data: st.Data
         logits,
         labels,
         # Less than 64 pixels a chunk is never taken, so that these shapes end inside, at and after the end of an image.
-        chunk=data.draw(st.sampled_from([1, 100 * tree.channels, fused.CHUNK])),
+        chunk=data.draw(st.sampled_from([1, 100 * tree.channels, chunks.CHUNK])),
         marginal=data.draw(st.booleans()),
         binary_weight=data.draw(st.sampled_from([0.0, 1.0, 5.0])),
         constrained=data.draw(st.booleans()),
@@ -221,7 +221,7 @@ def test_what_autograd_asks() -> None:
     logits = torch.randn(1, tree.channels, 6, 6, requires_grad=True)
     value = loss(logits, labels)
     assert fused.usable(logits)
-    assert type(value.grad_fn).__name__ == "_LevelLossBackward"
+    assert type(value.grad_fn).__name__ == "_InChunksBackward"
     (once,) = torch.autograd.grad(value, logits, retain_graph=True)
     (again,) = torch.autograd.grad(value * 3, logits, retain_graph=True)
     torch.testing.assert_close(again, once * 3)
@@ -330,10 +330,10 @@ def test_leaf_marginal_equals_its_twin_in_chunks_of_any_size(taxonomy: Taxonomy,
     found = []
     for usable in (True, False):
         z = logits.detach().requires_grad_()
-        chunk = data.draw(st.sampled_from([1, 100 * tree.channels, fused.CHUNK]))
+        chunk = data.draw(st.sampled_from([1, 100 * tree.channels, chunks.CHUNK]))
         with (
             patch.object(leaf_marginal, "usable", lambda _, usable=usable: usable),
-            patch.object(fused, "CHUNK", chunk),
+            patch.object(chunks, "CHUNK", chunk),
         ):
             value = loss(z, labels)
         (gradient,) = torch.autograd.grad(value, z)
@@ -461,7 +461,7 @@ print("equal")
 """
 
 
-@pytest.mark.skipif(not level_triton.has_triton(), reason="triton is not installed: it comes with torch for CUDA")
+@pytest.mark.skipif(not gpu.has_triton(), reason="triton is not installed: it comes with torch for CUDA")
 def test_the_triton_kernels_equal_their_twins_in_the_interpreter() -> None:
     environment = {**os.environ, "TRITON_INTERPRET": "1"}
     root = Path(__file__).parent.parent

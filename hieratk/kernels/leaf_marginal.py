@@ -2,19 +2,17 @@
 
 The plain twin is `hieratk.losses.marginal.MarginalLoss.terms`. Logits add up down the tree to the scores of leaves;
 sums of u = exp(score) go up, what each of them adds to the gradient comes down again, and the gradient of the scores
-goes up to the logits. It is written in the forward pass, chunk by chunk (`hieratk.kernels.level_loss.in_chunks`).
+goes up to the logits. It is written in the forward pass, chunk by chunk (`hieratk.kernels.chunks`).
 """
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from hieratk.kernels.level_loss import Work, by_level, in_chunks, scaled, usable
+from hieratk.kernels.chunks import Work, by_level, in_chunks, usable
 from hieratk.kernels.rows import RANGE, Rows, channels_of, without_void
 from hieratk.tensors import TaxonomyTensors
 
@@ -31,25 +29,12 @@ def leaf_marginal(tree: TaxonomyTensors, logits: Tensor, labels: Tensor, shares:
     Returns a scalar in float32, or float64 for float64 logits; the gradient has the dtype of the logits, and can not be
     differentiated again.
     """
-    value: Tensor = _LeafMarginal.apply(logits, by_level(labels), shares, tree, paths)  # type: ignore[no-untyped-call]
-    return value
+    dtype = torch.promote_types(logits.dtype, torch.float32)
 
+    def worker(pixels: int) -> Work:
+        return _Chunk(tree, shares.to(dtype), pixels, paths=paths).run
 
-class _LeafMarginal(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, y: Tensor, shares: Tensor, tree: TaxonomyTensors, paths: bool) -> Tensor:
-        dtype = torch.promote_types(logits.dtype, torch.float32)
-
-        def worker(pixels: int) -> Work:
-            return _Chunk(tree, shares.to(dtype), pixels, paths=paths).run
-
-        value, ctx.gradient = in_chunks(worker, logits, y, wanted=ctx.needs_input_grad[0])
-        return value
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None, None, None]:
-        return scaled(ctx.gradient, grad), None, None, None, None
+    return in_chunks(worker, logits, by_level(labels))
 
 
 class _Chunk:

@@ -9,39 +9,21 @@ logits goes to one of them, where the twin splits it evenly. Both are subgradien
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import partial
 from itertools import pairwise
-from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from hieratk.kernels.level_loss import by_level
+from hieratk.kernels.chunks import by_level
+from hieratk.kernels.gpu import BLOCK, in_one_pass, usable
 from hieratk.kernels.weights import Totals, Weights
 from hieratk.taxonomy.tables import Tables
 from hieratk.tensors import TaxonomyTensors
 
-BLOCK = 128
-"""Pixels a program: with 4 warps each thread holds one pixel, and all levels of it."""
-
-SCALED = 4096
-"""Numbers a program multiplies."""
-
-
-def usable(logits: Tensor) -> bool:
-    """Whether `level_loss` can run: on CUDA in 16 or 32 bits, with triton, outside torch.compile."""
-    here = logits.is_cuda and logits.dtype in (torch.float16, torch.bfloat16, torch.float32)
-    return here and has_triton() and not torch.compiler.is_compiling()
-
-
-@cache
-def has_triton() -> bool:
-    """Whether the package triton is installed."""
-    return importlib.util.find_spec("triton") is not None
+__all__ = ["level_loss", "usable"]
 
 
 def level_loss(
@@ -62,36 +44,12 @@ def level_loss(
     weights = Weights.of(
         tree, totals, level_weights, counts=counts, marginal=marginal, binary=binary_weight, constrained=constrained
     )
-    value: Tensor = _LevelLoss.apply(logits, y, tree.tables, weights)  # type: ignore[no-untyped-call]
-    return value
+    return in_one_pass(partial(_run, y=y, tables=tree.tables, weights=weights), logits)
 
 
-class _LevelLoss(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, y: Tensor, tables: Tables, weights: Weights) -> Tensor:
-        ctx.save_for_backward(logits, y)
-        ctx.tables, ctx.weights = tables, weights
-        value, ctx.gradient = _run(logits, y, tables, weights)
-        return value
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None]:
-        gradient, ctx.gradient = ctx.gradient, None
-        if gradient is None:
-            # The graph was kept for a second time, and the first has taken what the forward pass had written.
-            logits, y = ctx.saved_tensors
-            _, gradient = _run(logits, y, ctx.tables, ctx.weights)
-        scale_(gradient, grad)
-        return gradient, None, None, None
-
-
-def _run(logits: Tensor, y: Tensor, tables: Tables, weights: Weights) -> tuple[Tensor, Tensor]:
-    """The value, and its gradient in the shape of the logits."""
+def _run(z: Tensor, *, y: Tensor, tables: Tables, weights: Weights) -> tuple[Tensor, Tensor]:
     from hieratk.kernels.level_triton_code import level_terms
 
-    z = logits.detach().flatten(2) if logits.ndim > 2 else logits.detach().unsqueeze(2)
-    z = z.contiguous()
     images, channels, pixels = z.shape
     gradient = torch.empty_like(z)
     blocks = -(-pixels // BLOCK)
@@ -114,15 +72,7 @@ def _run(logits: Tensor, y: Tensor, tables: Tables, weights: Weights) -> tuple[T
             WEIGHTED=weights.counts is not None,
             num_warps=4,
         )
-    return value.sum(), gradient.view(logits.shape)
-
-
-def scale_(gradient: Tensor, grad: Tensor) -> None:
-    """Multiply in place by a scalar on the device; where it is 1, as after a plain `backward`, nothing is moved."""
-    from hieratk.kernels.level_triton_code import scale
-
-    if size := gradient.numel():
-        scale[(-(-size // SCALED),)](gradient, grad.float(), size, BLOCK=SCALED)
+    return value.sum(), gradient
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -167,14 +167,3 @@ def level_terms(
                 of_n += weight * _sigmoid(x)
             tl.store(g + n * wide + p, of_n.to(g.dtype.element_ty), mask=inside)
     tl.store(value + image * blocks + block, tl.sum(tl.where(inside, total, 0.0), axis=0))
-
-
-@triton.jit
-def scale(g, factor, size, BLOCK: tl.constexpr):
-    """g times factor, in place; nothing is read or written where the factor is 1."""
-    by = tl.load(factor)
-    if by != 1:
-        at = tl.program_id(0).to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
-        inside = at < size
-        found = tl.load(g + at, mask=inside, other=0).to(tl.float32) * by
-        tl.store(g + at, found.to(g.dtype.element_ty), mask=inside)

@@ -7,14 +7,13 @@ triton.
 
 from __future__ import annotations
 
-from typing import Any
+from functools import partial
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
-from hieratk.kernels.level_loss import by_level
-from hieratk.kernels.level_triton import BLOCK, scale_, usable
+from hieratk.kernels.chunks import by_level
+from hieratk.kernels.gpu import BLOCK, in_one_pass, usable
 from hieratk.tensors import TaxonomyTensors
 
 __all__ = ["leaf_marginal", "usable"]
@@ -23,36 +22,12 @@ __all__ = ["leaf_marginal", "usable"]
 def leaf_marginal(tree: TaxonomyTensors, logits: Tensor, labels: Tensor, shares: Tensor, *, paths: bool) -> Tensor:
     """As `hieratk.kernels.leaf_marginal.leaf_marginal`: a scalar in float32, differentiable once."""
     y = by_level(labels).contiguous()
-    value: Tensor = _LeafMarginal.apply(logits, y, shares, tree, paths)  # type: ignore[no-untyped-call]
-    return value
+    return in_one_pass(partial(_run, y=y, shares=shares, tree=tree, paths=paths), logits)
 
 
-class _LeafMarginal(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, logits: Tensor, y: Tensor, shares: Tensor, tree: TaxonomyTensors, paths: bool) -> Tensor:
-        ctx.save_for_backward(logits, y, shares)
-        ctx.tree, ctx.paths = tree, paths
-        value, ctx.gradient = _run(logits, y, shares, tree, paths=paths)
-        return value
-
-    @staticmethod
-    @once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None, None, None]:
-        gradient, ctx.gradient = ctx.gradient, None
-        if gradient is None:
-            # The graph was kept for a second time, and the first has taken what the forward pass had written.
-            logits, y, shares = ctx.saved_tensors
-            _, gradient = _run(logits, y, shares, ctx.tree, paths=ctx.paths)
-        scale_(gradient, grad)
-        return gradient, None, None, None, None
-
-
-def _run(logits: Tensor, y: Tensor, shares: Tensor, tree: TaxonomyTensors, *, paths: bool) -> tuple[Tensor, Tensor]:
-    """The value, and its gradient in the shape of the logits."""
+def _run(z: Tensor, *, y: Tensor, shares: Tensor, tree: TaxonomyTensors, paths: bool) -> tuple[Tensor, Tensor]:
     from hieratk.kernels.marginal_triton_code import marginal
 
-    z = logits.detach().flatten(2) if logits.ndim > 2 else logits.detach().unsqueeze(2)
-    z = z.contiguous()
     images, channels, pixels = z.shape
     gradient = torch.empty_like(z)
     blocks = -(-pixels // BLOCK)
@@ -70,4 +45,4 @@ def _run(logits: Tensor, y: Tensor, shares: Tensor, tree: TaxonomyTensors, *, pa
             PATHS=paths,
             num_warps=4,
         )
-    return value.sum(), gradient.view(logits.shape)
+    return value.sum(), gradient

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from hieratk.kernels import leaf_marginal, marginal_triton
-from hieratk.kernels.level_loss import by_level
+from hieratk.kernels.chunks import by_level
 from hieratk.kernels.weights import Totals
 from hieratk.losses import probabilities, terms
 from hieratk.losses.node_loss import FusedLoss
