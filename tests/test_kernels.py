@@ -355,7 +355,7 @@ def test_leaf_marginal_keeps_a_void_pixel_to_itself(outlier: float, kind: type[M
 
 
 @pytest.mark.parametrize("void", [False, True])
-def test_leaf_marginal_takes_the_fast_form_while_the_label_is_not_e35_times_less_likely(*, void: bool) -> None:
+def test_leaf_marginal_takes_the_fast_form_while_the_label_is_not_e75_times_less_likely(*, void: bool) -> None:
     tree, loss = TaxonomyTensors(RAGGED), BHCCMLoss(RAGGED)
     torch.manual_seed(0)
     labels = tree.encode(torch.randint(0, 8, (1, 40, 40)) if void else torch.randint(1, 8, (1, 40, 40)))

@@ -8,6 +8,7 @@ goes up to the logits. It is written in the forward pass, chunk by chunk (`hiera
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -17,6 +18,9 @@ from hieratk.kernels.rows import RANGE, Rows, channels_of, without_void
 from hieratk.tensors import TaxonomyTensors
 
 __all__ = ["leaf_marginal", "usable"]
+
+_LEAST = math.exp(-75)
+"""It, its inverse, and a hundred thousand times that are ordinary float32 numbers."""
 
 
 def leaf_marginal(tree: TaxonomyTensors, logits: Tensor, labels: Tensor, shares: Tensor, *, paths: bool) -> Tensor:
@@ -61,17 +65,16 @@ class _Chunk:
         labels = y.transpose(0, 1).reshape(len(self.sizes), -1)
         channel, known = channels_of(labels, self.first)
         share = self.shares.index_select(1, channel[-1]).mul_(known[0])
-        x = self._scores(z)
-        if not self._sums(x):
-            x = without_void(x, share)
-            if not self._sums(x):
-                x = x - x.amax(0)
-                if not self._sums(x):
-                    return self._safe(x, labels, share, gradient)
         flat = torch.add(self.places, channel, alpha=self.pixels).reshape(-1)
         # Where no class is named it counts for nothing, and must be in range.
-        picked = self.s.flat.index_select(0, flat).view_as(share).add_(1 - known)
-        if not float(picked.min()) >= 1 / RANGE:
+        void = 1 - known
+        x = self._scores(z)
+        picked = self._picked(x, flat, void, least=1 / RANGE, most=RANGE)
+        if picked is None:
+            x = without_void(x, share)
+            x = x - x.amax(0)
+            picked = self._picked(x, flat, void, least=_LEAST, most=math.inf)
+        if picked is None:
             return self._safe(x, labels, share, gradient)
         norm = self.s.levels[0].sum(0)
         value = float((norm / picked).log_().mul_(share).sum())
@@ -102,23 +105,21 @@ class _Chunk:
             above = torch.index_select(above, 0, up, out=here).add_(level)
         return above
 
-    def _sums(self, x: Tensor) -> bool:
-        """u and its sums up the tree to s; whether the whole is in range."""
+    def _picked(self, x: Tensor, flat: Tensor, void: Tensor, *, least: float, most: float) -> Tensor | None:
+        """u = exp(x) and its sums up the tree to s; of these the labelled ones (L, P), or None where a sum is out of
+        range.
+        """
         levels = self.s.levels
         torch.exp(x, out=levels[-1])
-        self._add_up(self.s)
-        least, most = levels[0].sum(0).aminmax()
+        _add_up(levels, self.up)
+        picked = self.s.flat.index_select(0, flat).view_as(void).add_(void)
+        norm = levels[0].sum(0)
         # Written so that NaN is out of range.
-        return float(least) >= 1 / RANGE and float(most) <= RANGE
-
-    def _add_up(self, rows: Rows) -> None:
-        """Each row above the leaves becomes the sum of those right below it."""
-        for i in range(len(self.up) - 1, -1, -1):
-            rows.levels[i].zero_().index_add_(0, self.up[i], rows.levels[i + 1])
+        fits = float(picked.min()) >= least and float(norm.min()) >= least and float(norm.max()) <= most
+        return picked if fits else None
 
     def _safe(self, x: Tensor, labels: Tensor, share: Tensor, gradient: Tensor | None) -> float:
-        """The same in log space, level by level: several times as slow, for logits of any size."""
-        x = x - x.amax(0)
+        """The same in log space, level by level: several times as slow, for logits of any size. x: 0 at the highest."""
         log_norm = x.logsumexp(0)
         found = x.softmax(0).mul_(share.sum(0))
         value = torch.zeros((), dtype=torch.float64)
@@ -136,7 +137,13 @@ class _Chunk:
         """The gradient of the leaves' scores, in c, to gradient (b, N, p)."""
         images, _, width = gradient.shape
         if self.paths:
-            self._add_up(self.c)
+            _add_up(self.c.levels, self.up)
         else:
             self.c.all[: self.n - self.sizes[-1]] = 0
         gradient.transpose(0, 1).copy_(self.c.all.view(self.n, images, width))
+
+
+def _add_up(levels: Sequence[Tensor], up: Sequence[Tensor]) -> None:
+    """Each row above the leaves becomes the sum of those right below it."""
+    for i in range(len(up) - 1, -1, -1):
+        levels[i].zero_().index_add_(0, up[i], levels[i + 1])
