@@ -72,6 +72,8 @@ class _Chunk:
         picked = self._picked(x, flat, void, least=1 / RANGE, most=RANGE)
         if picked is None:
             x = without_void(x, share)
+            picked = self._picked(x, flat, void, least=1 / RANGE, most=RANGE)
+        if picked is None:
             x = x - x.amax(0)
             picked = self._picked(x, flat, void, least=_LEAST, most=math.inf)
         if picked is None:
