@@ -365,3 +365,16 @@ def test_by_name() -> None:
 
 def test_a_loss_has_nothing_to_save() -> None:
     assert BHCCMLoss(RAGGED).state_dict() == {}
+
+
+@pytest.mark.parametrize("name", ["bhccm", "tree-min"])
+def test_torch_compile_works_around_the_kernels(name: str) -> None:
+    tree, loss = TaxonomyTensors(RAGGED), NAMES[name](RAGGED)
+    torch.manual_seed(0)
+    labels = tree.encode(torch.randint(0, 8, (1, 5, 5)))
+    logits = torch.randn(1, tree.channels, 5, 5)
+    # Without code generation, which needs a C++ compiler: what is traced is the same.
+    compiled = torch.compile(lambda z: loss(z, labels), backend="aot_eager")
+    torch.testing.assert_close(
+        value_and_gradient(lambda z, _: compiled(z), logits, labels), value_and_gradient(loss, logits, labels)
+    )
