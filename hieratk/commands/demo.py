@@ -34,7 +34,7 @@ MOVED = """\
 #   hieratk transfer --from indian_pines_cover --to indian_pines --checkpoint cover --config transfer.yaml -o moved
 labels: {points: 20, seed: 0}
 transfer: {unlabelled: 12}
-""" + RUN.split("\n", 1)[1].replace("400", "150").replace("lr: 0.003", "lr: 0.01")
+""" + RUN.split("\n", 1)[1].replace("400", "300").replace("lr: 0.003", "lr: 0.01")
 
 
 def add_to(app: typer.Typer) -> None:
