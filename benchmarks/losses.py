@@ -62,7 +62,7 @@ def rivals(taxonomy: hk.Taxonomy) -> dict[str, Callable[[Tensor, Tensor], Tensor
     whole = BHCCMLoss(taxonomy)
 
     def bhccm_plain(logits: Tensor, labels: Tensor) -> Tensor:
-        target = Target(tree, labels)
+        target = Target(tree, labels, stratified=True)
         return terms.reduce(whole.terms(target, terms.prepare(logits, target)), "mean")
 
     ours = {name: loss(taxonomy) for name, loss in NAMES.items()}

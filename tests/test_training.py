@@ -9,6 +9,7 @@ import signal
 import threading
 from itertools import pairwise
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -281,6 +282,15 @@ def test_a_model_is_decoded_by_what_its_loss_trains(scene: Path, loss: str, word
         assert json.loads(again.to_json()) == json.loads(scores.to_json())
         with pytest.raises(ConfigError, match=r"the loss `flat-ce` .* does not train every level's logits"):
             calibrate(folder, prepared)
+
+
+def test_a_loss_that_names_no_decoder_is_told_before_training(scene: Path) -> None:
+    prepared = prepared_from(scene)
+    with (
+        patch("hieratk.training.course.decoding_of", return_value="leaves"),
+        pytest.raises(ConfigError, match="no decoding `leaves`; there are best_path"),
+    ):
+        fit(prepared, scene / "run")
 
 
 def test_mixtures_teach_and_strangers_losses_hear_classes(scene: Path) -> None:

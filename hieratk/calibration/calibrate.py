@@ -19,7 +19,7 @@ from hieratk.calibration.temperature import fit_temperatures
 from hieratk.calibration.units import Blocks, Pixels, Progress, blocks_of, halves, labelled_pixels
 from hieratk.checkpoints import open_checkpoint, store_calibration
 from hieratk.data.scenes import SceneReader
-from hieratk.decoding import Calibration, heaviest_path, tempered
+from hieratk.decoding import Calibration, best_path, decoder, heaviest_path, tempered
 from hieratk.errors import ConfigError, DataError
 from hieratk.models import HierarchicalModel
 from hieratk.tensors import TaxonomyTensors
@@ -98,7 +98,7 @@ def calibrate(
         raise ConfigError("calibrate and check on different splits that the model did not learn from: val and test")
     checkpoint = open_checkpoint(folder)
     checkpoint.require(prepared.taxonomy)
-    if checkpoint.decoding not in ("best_path", "path_sum"):
+    if decoder(checkpoint.decoding) is not best_path:
         raise ConfigError(
             f"the loss `{checkpoint.run.run.loss.name}` of {folder} does not train every level's logits, which a "
             "calibration reads; train with `bhccm` or another loss on all levels"

@@ -69,16 +69,16 @@ class _Chunk:
         # Where no class is named it counts for nothing, and must be in range.
         void = 1 - known
         x = self._scores(z)
-        picked = self._picked(x, flat, void, least=1 / RANGE, most=RANGE)
-        if picked is None:
+        sums = self._sums(x, flat, void, least=1 / RANGE, most=RANGE)
+        if sums is None:
             x = without_void(x, share)
-            picked = self._picked(x, flat, void, least=1 / RANGE, most=RANGE)
-        if picked is None:
+            sums = self._sums(x, flat, void, least=1 / RANGE, most=RANGE)
+        if sums is None:
             x = x - x.amax(0)
-            picked = self._picked(x, flat, void, least=_LEAST, most=math.inf)
-        if picked is None:
+            sums = self._sums(x, flat, void, least=_LEAST, most=math.inf)
+        if sums is None:
             return self._safe(x, labels, share, gradient)
-        norm = self.s.levels[0].sum(0)
+        picked, norm = sums
         value = float((norm / picked).log_().mul_(share).sum())
         if gradient is not None:
             self.c.flat.zero_()
@@ -107,9 +107,11 @@ class _Chunk:
             above = torch.index_select(above, 0, up, out=here).add_(level)
         return above
 
-    def _picked(self, x: Tensor, flat: Tensor, void: Tensor, *, least: float, most: float) -> Tensor | None:
-        """u = exp(x) and its sums up the tree to s; of these the labelled ones (L, P), or None where a sum is out of
-        range.
+    def _sums(
+        self, x: Tensor, flat: Tensor, void: Tensor, *, least: float, most: float
+    ) -> tuple[Tensor, Tensor] | None:
+        """u = exp(x) and its sums up the tree to s; of these the labelled ones (L, P) and that of all leaves (P,), or
+        None where one of them is out of range.
         """
         levels = self.s.levels
         torch.exp(x, out=levels[-1])
@@ -118,7 +120,7 @@ class _Chunk:
         norm = levels[0].sum(0)
         # Written so that NaN is out of range.
         fits = float(picked.min()) >= least and float(norm.min()) >= least and float(norm.max()) <= most
-        return picked if fits else None
+        return (picked, norm) if fits else None
 
     def _safe(self, x: Tensor, labels: Tensor, share: Tensor, gradient: Tensor | None) -> float:
         """The same in log space, level by level: several times as slow, for logits of any size. x: 0 at the highest."""

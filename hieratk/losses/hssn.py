@@ -9,14 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hieratk.losses.node_loss import LevelLoss
-from hieratk.losses.options import Coarse, Reduction, check_coarse, check_weight, weights_of_levels
-from hieratk.losses.terms import LevelOptions
+from hieratk.losses.options import Coarse, Reduction, check_weight
+from hieratk.losses.tree_min import TreeMinLoss
 from hieratk.taxonomy.tree import Taxonomy
 from hieratk.tensors import TaxonomyTensors
 
 
-class HSSNLoss(LevelLoss):
+class HSSNLoss(TreeMinLoss):
     """sum_l w_l CE_l + tree_weight L_TM with the focal factor (1 - p)^focal: `TreeMinLoss` with the constants of HSSN.
 
     Source: Li et al., "Deep Hierarchical Semantic Segmentation" (CVPR 2022), equations 5 and 6; focal = 2, known;
@@ -35,15 +34,15 @@ class HSSNLoss(LevelLoss):
         class_weights: Mapping[str, float] | None = None,
         reduction: Reduction = "mean",
     ) -> None:
-        tree = TaxonomyTensors(taxonomy)
-        options = LevelOptions(
-            weights_of_levels(tree, (1.0,) * tree.n_levels if level_weights is None else level_weights),
-            marginal=check_coarse(coarse) == "marginal",
-            binary_weight=check_weight(tree_weight, name="tree_weight"),
-            constrained=True,
-            focal=check_weight(focal, name="focal"),
+        super().__init__(
+            taxonomy,
+            tree_weight=tree_weight,
+            level_weights=(1.0,) * TaxonomyTensors(taxonomy).n_levels if level_weights is None else level_weights,
+            coarse=coarse,
+            focal=focal,
+            class_weights=class_weights,
+            reduction=reduction,
         )
-        super().__init__(taxonomy, class_weights, reduction, options)
 
 
 class TreeTripletLoss(nn.Module):

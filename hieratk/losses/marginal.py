@@ -64,7 +64,8 @@ class MarginalLoss(FusedLoss):
         return leaf_marginal.usable(logits) or marginal_triton.usable(logits)
 
     def fused(self, logits: Tensor, labels: Tensor, totals: Totals | None, counts: Tensor | None) -> Tensor:
-        totals = totals or Totals.of(by_level(labels), marginal=self.sets)
+        labels = by_level(labels)
+        totals = totals or Totals.of(labels, marginal=self.sets)
         shares = self._shares(totals.ce, counts).to(logits.device)
         kernel = marginal_triton.leaf_marginal if logits.is_cuda else leaf_marginal.leaf_marginal
         return kernel(self.tree, logits, labels, shares, paths=self.paths)

@@ -8,6 +8,7 @@ from typing import Protocol
 from torch import Tensor, nn
 
 from hieratk.checkpoints import build_model
+from hieratk.decoding import decoder
 from hieratk.errors import ConfigError
 from hieratk.losses import LabelSets, NodeLoss, by_name, decoding_of
 from hieratk.models import HierarchicalModel
@@ -92,6 +93,7 @@ class LabelTerm(nn.Module):
         options = check_options(loss_class, run.loss.options, plugin=f"loss '{run.loss.name}'")
         self.loss = loss_class(prepared.taxonomy, **options)
         self.decoding = decoding_of(run.loss.name)
+        decoder(self.decoding)  # a stranger's loss may name one that there is not: better said before training
         self.tree = TaxonomyTensors(prepared.taxonomy)
         self.sets = LabelSets(prepared.taxonomy) if isinstance(self.loss, NodeLoss) else None
         tables = compile_tables(prepared.taxonomy)
