@@ -63,11 +63,16 @@ class _Chunk:
         images, _, width = z.shape
         self._resize(images * width)
         labels = y.transpose(0, 1).reshape(len(self.sizes), -1)
-        channel, known = channels_of(labels, self.first)
-        share = self.shares.index_select(1, channel[-1]).mul_(known[0])
+        void = None
+        if int(labels.min()) < 0:
+            channel, known = channels_of(labels, self.first)
+            # Where no class is named it counts for nothing, and must be in range.
+            void = 1 - known.to(self.dtype)
+            share = self.shares.index_select(1, channel[-1]).mul_(1 - void[0])
+        else:
+            channel = labels + self.first
+            share = self.shares.index_select(1, channel[-1])
         flat = torch.add(self.places, channel, alpha=self.pixels).reshape(-1)
-        # Where no class is named it counts for nothing, and must be in range.
-        void = 1 - known
         x = self._scores(z)
         sums = self._sums(x, flat, void, least=1 / RANGE, most=RANGE)
         if sums is None:
@@ -108,7 +113,7 @@ class _Chunk:
         return above
 
     def _sums(
-        self, x: Tensor, flat: Tensor, void: Tensor, *, least: float, most: float
+        self, x: Tensor, flat: Tensor, void: Tensor | None, *, least: float, most: float
     ) -> tuple[Tensor, Tensor] | None:
         """u = exp(x) and its sums up the tree to s; of these the labelled ones (L, P) and that of all leaves (P,), or
         None where one of them is out of range.
@@ -116,7 +121,9 @@ class _Chunk:
         levels = self.s.levels
         torch.exp(x, out=levels[-1])
         _add_up(levels, self.up)
-        picked = self.s.flat.index_select(0, flat).view_as(void).add_(void)
+        picked = self.s.flat.index_select(0, flat).view(len(levels), -1)
+        if void is not None:
+            picked.add_(void)
         norm = levels[0].sum(0)
         # Written so that NaN is out of range.
         fits = float(picked.min()) >= least and float(norm.min()) >= least and float(norm.max()) <= most
